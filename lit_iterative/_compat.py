@@ -1,0 +1,62 @@
+"""The only file that touches private names of Lightning; ``tests/test_compat.py`` has a test for each."""
+
+from typing import Any
+
+import lightning.pytorch as pl
+
+
+def to_device(trainer: pl.Trainer, batch: Any) -> Any:
+    """Bring a batch to the device as Lightning's own loops do: precision, hooks, transfer."""
+    batch = trainer.precision_plugin.convert_input(batch)
+    batch = trainer.lightning_module._on_before_batch_transfer(batch, dataloader_idx=0)
+    return trainer.strategy.batch_to_device(batch, dataloader_idx=0)
+
+
+def reload_train_dataloader(trainer: pl.Trainer) -> None:
+    """Ask the DataModule for its train loader again, now, in the middle of fit.
+
+    There is no public way (Lightning issue 17327); Lightning's own tuner does the same.
+    """
+    loop = trainer.fit_loop
+    if loop._data_fetcher is not None:
+        loop._data_fetcher.teardown()
+    loop._combined_loader = None
+    loop.setup_data()
+    for loader in loop._combined_loader.flattened if loop._combined_loader is not None else []:
+        for sampler in (getattr(loader, "sampler", None), getattr(loader.batch_sampler, "sampler", None)):
+            if callable(getattr(sampler, "set_epoch", None)):
+                sampler.set_epoch(loop.epoch_progress.current.processed)
+
+
+def resume_from(trainer: pl.Trainer, path: str) -> None:
+    """Resume the fit that is being set up from a checkpoint, unless the user named one.
+
+    ``trainer.ckpt_path`` is read before any callback is called, too early for a callback that finds out
+    by itself where to resume; so the restore that follows is given the path.
+    """
+    connector = trainer._checkpoint_connector
+    restore = connector._restore_modules_and_callbacks
+
+    def restore_from(checkpoint_path: Any = None, *args: Any, **kwargs: Any) -> None:
+        del connector._restore_modules_and_callbacks
+        restore(checkpoint_path or path, *args, **kwargs)
+
+    connector._restore_modules_and_callbacks = restore_from  # type: ignore[method-assign]
+
+
+def at_epoch_start(checkpoint: dict[str, Any]) -> None:
+    """Rewrite the epoch count of a checkpoint that is saved in ``on_train_epoch_start``.
+
+    Lightning has begun to count the epoch by then. Afterwards the checkpoint says: all epochs before are
+    complete, and none has begun.
+    """
+    for counter in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+        counter.update(dict.fromkeys(("ready", "started", "completed"), counter["processed"]))
+
+
+def begin_epoch_afresh(trainer: pl.Trainer) -> None:
+    """Tell the loops, resumed from a checkpoint of :func:`at_epoch_start`, that no epoch was interrupted.
+
+    Else they take the counters of the epoch before for those of an epoch to be completed, and skip it.
+    """
+    trainer.fit_loop.restarting = False

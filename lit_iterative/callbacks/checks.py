@@ -1,0 +1,75 @@
+"""Checks at set-up: combinations that cannot work are refused before any work is done."""
+
+from typing import TypeGuard
+
+import lightning.pytorch as pl
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+
+from lit_iterative.datamodules import Refreshable
+from lit_iterative.errors import SetupError
+from lit_iterative.rounds.plan import Plan
+from lit_iterative.rounds.sync import ReinitFromScratch, check_resettable, check_schedules
+
+
+def refreshable(trainer: pl.Trainer, name: str) -> Refreshable:
+    """Return the trainer's DataModule.
+
+    Raises:
+        SetupError: If there is none, or it cannot swap its data.
+    """
+    datamodule = getattr(trainer, "datamodule", None)
+    if datamodule is None:
+        raise SetupError(
+            f"{name} needs a DataModule that can swap its data, but fit() was given plain loaders. Call "
+            "trainer.fit(module, Refreshable.from_loaders(train, pool=unlabelled_loader, val=val)) instead."
+        )
+    if not _is_refreshable(datamodule):
+        kind = type(datamodule).__name__
+        raise SetupError(
+            f"{name} needs a DataModule that can swap its data, but {kind} cannot. Write "
+            f"class My{kind}(Refreshable, {kind}), or pass Refreshable.wrap({kind}(...)) to fit()."
+        )
+    return datamodule
+
+
+def _is_refreshable(datamodule: object) -> TypeGuard[Refreshable]:
+    return isinstance(datamodule, Refreshable)
+
+
+def check_alone(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:
+    """Check that one callback alone refreshes the data.
+
+    Raises:
+        SetupError: If there are several.
+    """
+    rivals = [type(callback).__name__ for callback in trainer.callbacks if isinstance(callback, kind)]  # type: ignore[attr-defined]
+    if len(rivals) > 1:
+        raise SetupError(
+            f"{len(rivals)} callbacks refresh one DataModule: {rivals}. Keep one; give it several phases to alternate "
+            "between pipelines."
+        )
+
+
+def check_strategy(trainer: pl.Trainer) -> None:
+    """Check that rounds can run under the strategy.
+
+    Raises:
+        SetupError: If it shards the weights.
+    """
+    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+        raise SetupError(
+            f"Rounds do not run under {type(trainer.strategy).__name__} yet: weights would have to be gathered for every "
+            "label pass. Use Trainer(strategy='ddp') or a single device."
+        )
+
+
+def check_optimisation(trainer: pl.Trainer, module: pl.LightningModule, data: Refreshable, plan: Plan) -> None:
+    """Check the learning-rate schedules and the weight policies against the module.
+
+    Raises:
+        SetupError: If a schedule or a policy cannot work.
+    """
+    for config in trainer.lr_scheduler_configs:
+        check_schedules(config.scheduler, config.interval, data.fixed_length)
+    if any(isinstance(phase.weights, ReinitFromScratch) for phase in plan.phases):
+        check_resettable(module)

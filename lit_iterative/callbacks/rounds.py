@@ -1,0 +1,314 @@
+"""Rounds: the callback that regenerates the data of a refreshable DataModule between epochs.
+
+It acts at the start of an epoch. By then the epoch before is over in every respect (schedules stepped,
+checkpoints written, early stopping asked), and a fit that has ended never comes here. A resumed fit comes
+to the same place, so that one path serves both.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+
+from lit_iterative import _compat
+from lit_iterative.callbacks import checks
+from lit_iterative.callbacks.ema_teacher import EMATeacher
+from lit_iterative.callbacks.progress import Progress
+from lit_iterative.callbacks.ranks import TrainerRanks
+from lit_iterative.callbacks.telemetry import log_round
+from lit_iterative.datamodules import Refreshable
+from lit_iterative.errors import SetupError, StoreError
+from lit_iterative.generation.forward import ForwardPass, Weights
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.op import resolve
+from lit_iterative.rounds.make import Facts, hash_ops, hash_weights, make_round
+from lit_iterative.rounds.plan import Phase, Plan, Plateau, When
+from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.sync import (
+    SyncContext,
+    reset_optimizers,
+    rewarm_schedules,
+    snapshot_schedules,
+    weights_of,
+)
+from lit_iterative.seeds import seed_all
+
+STATE = "lit_iterative_rounds"
+
+
+class Rounds(pl.Callback):
+    """Makes the data of every round with the live model, swaps it in, and resumes where a run was stopped.
+
+    The DataModule must be :class:`~lit_iterative.datamodules.Refreshable`. The same command on the same
+    folder goes on where the last one ended; name a checkpoint in ``fit(ckpt_path=...)`` to decide otherwise.
+
+    Args:
+        phases: What the rounds do; the last phase goes on until the fit ends.
+        when: When a round is due.
+        dirpath: Folder or URL of the round store; ``rounds`` below the trainer's ``default_root_dir`` when
+            left out. Every rank must be able to write there.
+        seed: Seed of all draws; that of ``seed_everything`` (or 0) when left out.
+        shard_size: Rows of the unit of work, which is what a crash can lose.
+
+    Raises:
+        PipelineError: If the phases do not fit together.
+    """
+
+    def __init__(
+        self,
+        phases: list[Phase],
+        when: When = When(),  # noqa: B008  # frozen
+        dirpath: str | None = None,
+        seed: int | None = None,
+        shard_size: int = 8192,
+    ) -> None:
+        self.when = when
+        self.dirpath = dirpath
+        self.plan = Plan(phases, int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed, shard_size)
+        self.rounds_made = 0
+        self.last_epoch: int | None = None
+        self.plateau = Plateau()
+        self._pending = False
+        self._at_boundary = False
+        self._resumed_at_boundary = False
+        self._fresh = False
+        self._metrics: dict[str, float] = {}
+
+    # ---- what you may override ------------------------------------------------------------------------
+
+    def should_refresh(self, trainer: pl.Trainer) -> bool:
+        """Tell whether a round is due in front of the epoch that begins."""
+        total = self.plan.rounds
+        if total is not None and self.rounds_made >= total:
+            return False
+        return self.when.due(trainer.current_epoch, self.last_epoch, self.rounds_made, self.plateau.waited)
+
+    # ---- Lightning's hooks ----------------------------------------------------------------------------
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Refuse what cannot work, open the store, and resume from it."""
+        if stage != "fit":
+            return
+        self._data = checks.refreshable(trainer, type(self).__name__)
+        checks.check_alone(trainer, Rounds)
+        checks.check_strategy(trainer)
+        self._store = Store(self.dirpath or os.path.join(trainer.default_root_dir, "rounds"))
+        self._data.attach(self._store, self.plan.seed)
+        self._ranks = TrainerRanks(trainer)
+        self._check_plan()
+        if self._ranks.rank == 0:
+            self._data.pool()  # an unusable pool is found now, not after the warm-up
+        point = self._ranks.broadcast(self._store.resume_point())
+        if point is not None:
+            _compat.resume_from(trainer, point)
+
+    def _check_plan(self) -> None:
+        latest = self._store.latest()
+        if latest is not None and latest.manifest.plan != self.plan.fingerprint:
+            raise StoreError(
+                f"The rounds in {self._store.url} were made by another plan ({latest.manifest.plan}, now "
+                f"{self.plan.fingerprint}). Choose another dirpath for a new run, undo the change to go on with that "
+                "one, or delete the folder."
+            )
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep what later rounds may go back to: schedules, and the weights from before training."""
+        checks.check_optimisation(trainer, pl_module, self._data, self.plan)
+        schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+        self._schedules = snapshot_schedules(schedulers)
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        self._scaler = None if scaler is None else scaler.state_dict()
+        if self._needs_initial() and self._ranks.rank == 0 and not self._store.files.exists("initial.pt"):
+            path = self._store.files.path("initial.pt")
+            state = {name: value.cpu() for name, value in pl_module.state_dict().items()}
+            self._store.files.guarded("initial.pt", partial(torch.save, state, path))
+        self._ranks.barrier()
+
+    def _needs_initial(self) -> bool:
+        asked = any(phase.weights.needs_initial for phase in self.plan.phases)
+        return asked or "ops.actors.Initial" in str(self.plan.describe())
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Make a round if one is due."""
+        if self._resumed_at_boundary:
+            _compat.begin_epoch_afresh(trainer)
+            self._resumed_at_boundary = False
+        live = {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
+        self._metrics = live or self._metrics
+        if not self._pending and trainer.current_epoch > 0:
+            self.plateau.update(self.when, self._metrics)
+        due = self._pending or self.should_refresh(trainer)
+        if trainer.strategy.reduce_boolean_decision(due, all=False):
+            self.refresh(trainer, pl_module)
+        self._pending = False
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+        """Start the first epoch of a round from the same random state, resumed or not."""
+        if self._fresh:
+            seed_all(self.plan.seed, "train", self.rounds_made, trainer.global_rank)
+            self._fresh = False
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the end of the fit, so that the same command finds it done and a longer one goes on."""
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
+        self._metrics = metrics or self._metrics
+        self._save(trainer, "last.ckpt", pending=False)
+        if self._ranks.rank == 0:
+            self._store.finish(self._metrics)
+        self._ranks.barrier()
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the state of the rounds."""
+        if self._at_boundary:
+            _compat.at_epoch_start(checkpoint)
+        checkpoint[STATE] = {
+            "rounds": self.rounds_made,
+            "last_epoch": self.last_epoch,
+            "best": self.plateau.best,
+            "waited": self.plateau.waited,
+            "pending": self._pending,
+            "at_boundary": self._at_boundary,
+            "metrics": dict(self._metrics),
+        }
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Restore the state of the rounds."""
+        state = checkpoint.get(STATE)
+        if state is None:
+            return
+        self.rounds_made, self.last_epoch = state["rounds"], state["last_epoch"]
+        self.plateau = Plateau(state["best"], state["waited"])
+        self._pending, self._resumed_at_boundary = state["pending"], state["at_boundary"]
+        self._metrics = dict(state["metrics"])
+
+    # ---- a round --------------------------------------------------------------------------------------
+
+    def refresh(self, trainer: pl.Trainer, module: pl.LightningModule) -> Version:
+        """Make the next round, or take it from the store, and let training go on with it."""
+        round = self.rounds_made
+        phase: Phase = resolve(self.plan.phase(round), round, self._metrics)
+        context = self._context(trainer, module, round)
+        facts = self._facts(trainer, module, context, phase)
+        version = self._committed(facts)
+        if version is None:
+            self._write_boundary(trainer, facts)
+            with Progress(trainer, round) as progress:
+                context = replace(context, progress=progress.rows)
+                version = make_round(self.plan, phase, self._store, facts, context, progress.stage)
+        self._sync(trainer, module, phase)
+        self.rounds_made, self.last_epoch = round + 1, trainer.current_epoch
+        self._swap(trainer, version)
+        log_round(trainer, module, version, context.previous, context.pool)
+        return version
+
+    def _context(self, trainer: pl.Trainer, module: pl.LightningModule, round: int) -> Context:
+        previous = self._store.open(round - 1) if round else None
+        saved: dict[str, Callable[[], Weights]] = {"initial": self._initial}
+        if previous is not None:
+            saved["previous"] = partial(weights_of, previous.boundary)
+        teacher = _teacher(trainer)
+        if teacher is not None:
+            saved["ema"] = teacher.weights
+        return Context(
+            pool=self._data.pool(),
+            round=round,
+            seed=self.plan.seed,
+            metrics=self._metrics,
+            ranks=self._ranks,
+            forward=ForwardPass(trainer, module, saved),
+            previous=previous,
+            memory=dict(previous.manifest.memory) if previous is not None else {},
+            ledger=previous.ledger() if previous is not None else None,
+        )
+
+    def _initial(self) -> Weights:
+        weights: Weights = torch.load(self._store.files.path("initial.pt"), map_location="cpu", weights_only=True)
+        return weights
+
+    def _facts(self, trainer: pl.Trainer, module: pl.LightningModule, context: Context, phase: Phase) -> Facts:
+        teacher = _teacher(trainer)
+        averages = [] if teacher is None else [dict(teacher.weights())]
+        hashed = hash_weights(module.state_dict(), *averages) if self._ranks.rank == 0 else ""
+        facts = Facts(
+            round=context.round,
+            plan=self.plan.fingerprint,
+            ops=hash_ops(phase.ops),
+            seed=self.plan.seed,
+            weights=hashed,
+            pool=context.pool.fingerprint,
+            previous=self._store.open(context.round - 1).manifest.key if context.round else None,
+            metrics=self._metrics,
+            epoch=trainer.current_epoch,
+            global_step=trainer.global_step,
+        )
+        decided: Facts = self._ranks.broadcast(facts)
+        return decided
+
+    def _committed(self, facts: Facts) -> Version | None:
+        """Return the round if it is in the store, made from the same facts."""
+        version = self._store.open(facts.round) if facts.round in self._store.rounds() else None
+        return version if version is not None and version.manifest.key == facts.key else None
+
+    def _write_boundary(self, trainer: pl.Trainer, facts: Facts) -> None:
+        """Save the trainer in front of the round, unless a run that was stopped here has done so."""
+        draft = self._store.draft(facts.round)
+        begun = draft.begun and draft.facts()["key"] == facts.key
+        if self._ranks.broadcast(begun):
+            return
+        if self._ranks.rank == 0:
+            moved = self._store.supersede(facts.round)
+            if moved:
+                rank_zero_warn(f"This run starts round {facts.round} from other weights; set aside: {moved}.")
+        self._ranks.barrier()
+        self._save(trainer, f"{draft.base}/boundary.ckpt", pending=True)
+        if self._ranks.rank == 0:
+            draft.begin(facts.to_dict())
+        self._ranks.barrier()
+
+    def _save(self, trainer: pl.Trainer, name: str, pending: bool) -> None:
+        self._pending, self._at_boundary = pending, True
+        try:
+            self._store.files.guarded(name, partial(trainer.save_checkpoint, self._store.files.path(name)))
+        finally:
+            self._pending, self._at_boundary = False, False
+
+    def _sync(self, trainer: pl.Trainer, module: pl.LightningModule, phase: Phase) -> None:
+        """Bring weights, optimisers and schedules to where the phase wants them."""
+        versions = [self._store.open(round) for round in range(self.rounds_made)]
+        scores: dict[int, Mapping[str, float]] = {v.round: v.manifest.metrics_before for v in versions}
+        scores[self.rounds_made] = self._metrics
+        past: Callable[[int], Weights] = lambda round: weights_of(versions[round].boundary)  # noqa: E731
+        context = SyncContext(self.rounds_made, self.plan.seed, self._initial, past, scores)
+        changed = phase.weights.apply(module, context)
+        teacher = _teacher(trainer)
+        if changed and teacher is not None:
+            teacher.reset(module)
+        if changed and self._scaler is not None:
+            trainer.precision_plugin.scaler.load_state_dict(self._scaler)  # type: ignore[attr-defined]
+        if phase.optimizer == "reset":
+            reset_optimizers(trainer.optimizers)
+        if phase.schedule == "rewarm":
+            rewarm_schedules([config.scheduler for config in trainer.lr_scheduler_configs], self._schedules)
+
+    def _swap(self, trainer: pl.Trainer, version: Version) -> None:
+        """Serve the round from now on, in an order and a random state that depend on the round alone."""
+        if not version.manifest.shards:
+            rank_zero_warn(
+                f"Round {version.round} is empty: none of {version.manifest.pool_rows} inputs was kept. Training goes on "
+                "with the data of before. Lower the threshold, or train longer before the first round."
+            )
+        self._data.serve(version)
+        seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
+        _compat.reload_train_dataloader(trainer)
+        seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
+        self._fresh = True
+
+
+def _teacher(trainer: pl.Trainer) -> EMATeacher | None:
+    teachers = [callback for callback in trainer.callbacks if isinstance(callback, EMATeacher)]  # type: ignore[attr-defined]
+    return teachers[0] if teachers else None

@@ -1,0 +1,173 @@
+"""Refreshable: the mixin that lets anyone's DataModule swap its data between epochs."""
+
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import numpy as np
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch.utils.data import DataLoader
+
+from lit_iterative.columns import read
+from lit_iterative.datamodules.mixing import Mixing, Rows, loader_like, relabel_at
+from lit_iterative.errors import DataError, SetupError
+from lit_iterative.pool import Pool, pool_of
+from lit_iterative.rounds.store import Store, Version
+from lit_iterative.seeds import derive_seed
+
+STATE = "lit_iterative"
+
+
+class Refreshable(pl.LightningDataModule):
+    """Put it in front of your DataModule: ``class MyData(Refreshable, MyDataModule): ...``.
+
+    Your ``train_dataloader`` goes on to return the labelled data; your ``predict_dataloader`` says which
+    inputs are to be labelled. Between rounds the train loader is built again over what the last round
+    made, with your batch size, workers and collate function.
+
+    Class attributes:
+        mixing: How labelled and pseudo-labelled rows make up an epoch.
+    """
+
+    mixing: Mixing = Mixing()
+    _version: Version | None = None
+    _store: Store | None = None
+    _seed: int = 0
+
+    # ---- what you may override ------------------------------------------------------------------------
+
+    def pool(self) -> Pool:
+        """Return the inputs to label; those of ``predict_dataloader`` unless you override it.
+
+        Raises:
+            SetupError: If there is no ``predict_dataloader``.
+        """
+        if not is_overridden("predict_dataloader", self, pl.LightningDataModule):
+            raise SetupError(
+                f"{type(self).__name__} does not say what is unlabelled. Give it predict_dataloader(), which returns a "
+                "DataLoader over the inputs to label, or pool(), which returns a lit_iterative.pool.Pool."
+            )
+        loader = self.predict_dataloader()
+        if not isinstance(loader, DataLoader):
+            raise SetupError(f"predict_dataloader() returned {type(loader).__name__}; rounds need one DataLoader, or override pool().")
+        return pool_of(loader, self.pool_ids(), self.pool_truth())
+
+    def pool_ids(self) -> Any:
+        """Return the ids of the inputs; their positions unless you override it."""
+        return None
+
+    def pool_truth(self) -> Any:
+        """Return hidden labels of the inputs for diagnostics, -1 where unknown; none unless you override it."""
+        return None
+
+    def relabel(self, item: Any, label: Any) -> Any:
+        """Return an item of the pool with a label, in the form of a labelled item."""
+        return relabel_at(self.mixing.label_at)(item, label)
+
+    def rebuild_train_dataloader(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
+        """Return a loader over ``rows`` with the settings of your own train loader."""
+        trainer = self.trainer
+        replicas, rank = (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
+        seed = derive_seed(self._seed, "rows", -1 if self._version is None else self._version.round)
+        return loader_like(loader, rows, seed, replicas, rank)
+
+    # ---- what the callback calls ----------------------------------------------------------------------
+
+    def attach(self, store: Store, seed: int) -> None:
+        """Say where the rounds are, and the seed of the order of rows."""
+        self._store, self._seed = store, seed
+
+    def serve(self, version: Version | None) -> None:
+        """Serve the rows of a round from the next time the train loader is asked for."""
+        self._version = version
+
+    @property
+    def fixed_length(self) -> bool:
+        """Whether every epoch has the same number of rows, whatever the rounds make."""
+        return self.mixing.rows_per_epoch is not None
+
+    # ---- Lightning's hooks ----------------------------------------------------------------------------
+
+    def train_dataloader(self) -> Any:
+        """Return the loader over labelled and pseudo-labelled rows, as :class:`Mixing` says."""
+        loader = super().train_dataloader()
+        if self._version is None and self.mixing.leaves_labelled_data_alone:
+            return {"labelled": loader} if self.mixing.mode == "paired" else loader
+        if not isinstance(loader, DataLoader):
+            raise SetupError(
+                f"train_dataloader() of {type(self).__name__} returned {type(loader).__name__}; rounds need one DataLoader "
+                "over the labelled data. With several loaders, return one here and use Mixing(mode='paired')."
+            )
+        if self.mixing.mode == "paired":
+            pseudo = self._rows(None)
+            paired = {"labelled": self._checked(loader, self._rows(loader.dataset, pseudo=False))}
+            return {**paired, "pseudo": self.rebuild_train_dataloader(loader, pseudo)} if len(pseudo) else paired
+        keep_gold = self.mixing.mode == "concat" or self._version is None
+        return self._checked(loader, self._rows(loader.dataset if keep_gold else None))
+
+    def _checked(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
+        if len(rows) == 0:
+            raise DataError("There is nothing to train on: no labelled rows and no round with data. Use Mixing(mode='concat').")
+        return self.rebuild_train_dataloader(loader, rows)
+
+    def _rows(self, gold: Any, pseudo: bool = True) -> Rows:
+        if self._version is None or not pseudo:
+            empty = np.zeros(0, dtype=np.int64)
+            return Rows(gold, None, empty, empty, empty.astype(float), self.mixing, self.relabel)
+        table = self._version.table(["id", "label", "weight"])
+        columns = (read(table, name) for name in ("id", "label", "weight"))
+        return Rows(gold, self.pool(), *columns, self.mixing, self.relabel)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return your state, and the round that is served."""
+        own = super().state_dict()
+        return {**own, STATE: {"round": None if self._version is None else self._version.round}}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore your state, and the round that was served."""
+        own = {key: value for key, value in state_dict.items() if key != STATE}
+        super().load_state_dict(own)
+        round = state_dict.get(STATE, {}).get("round")
+        if round is None or self._store is None:
+            self.serve(None)
+        else:
+            self.serve(self._store.open(round))
+
+    # ---- wrapping what is there -----------------------------------------------------------------------
+
+    @staticmethod
+    def wrap(datamodule: pl.LightningDataModule, mixing: Mixing | None = None) -> "Refreshable":
+        """Return a refreshable DataModule that is the given one in all else, and shares its attributes."""
+        kind = type(datamodule)
+        wrapped = type(f"Refreshable{kind.__name__}", (Refreshable, kind), {})
+        made = cast(Refreshable, wrapped.__new__(wrapped))
+        made.__dict__ = datamodule.__dict__
+        if mixing is not None:
+            made.mixing = mixing
+        return made
+
+    @staticmethod
+    def from_loaders(train: Any, pool: DataLoader[Any], val: Any = None, mixing: Mixing | None = None) -> "Refreshable":
+        """Make a refreshable DataModule from loaders.
+
+        Args:
+            train: Loader over the labelled data.
+            pool: Loader over the inputs to label.
+            val: Loader, or loaders, for validation.
+            mixing: How rows make up an epoch.
+        """
+        return Refreshable.wrap(_Loaders(train, pool, val), mixing)
+
+
+class _Loaders(pl.LightningDataModule):
+    def __init__(self, train: Any, pool: Any, val: Any) -> None:
+        super().__init__()
+        self._train, self._pool, self._val = train, pool, val
+
+    def train_dataloader(self) -> Any:
+        return self._train
+
+    def val_dataloader(self) -> Any:
+        return self._val if self._val is not None else []
+
+    def predict_dataloader(self) -> Any:
+        return self._pool

@@ -1,0 +1,1 @@
+"""Engines that run a policy inside fit: forward passes and, later, samplers."""

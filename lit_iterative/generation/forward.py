@@ -1,0 +1,178 @@
+"""Forward passes of a LightningModule inside fit that leave no trace in the training."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning.pytorch.utilities.seed import isolate_rng
+from torch import Tensor, nn
+
+from lit_iterative import _compat
+from lit_iterative.errors import SetupError
+from lit_iterative.seeds import seed_all
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One way to run the policy.
+
+    Args:
+        weights: Name of saved weights (``ema``, ``previous``, ``initial``); the live ones when left out.
+        dropout: Whether dropout layers stay active.
+        view: A transformation of the inputs before the forward pass.
+    """
+
+    weights: str | None = None
+    dropout: bool = False
+    view: Callable[[Any], Any] | None = None
+
+
+class ForwardPass:
+    """Runs a module on batches: on its device, in the trainer's precision, through its strategy.
+
+    The module's ``pseudo_label_step(batch, batch_idx)`` is called where it has one, else its own
+    ``predict_step``, else its ``forward`` on the inputs of the batch (the first part of a tuple).
+
+    Args:
+        trainer: The trainer whose fit is under way.
+        module: Its module.
+        saved: Loads other weights of the same module by name.
+    """
+
+    def __init__(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        saved: Mapping[str, Callable[[], Weights]] | None = None,
+    ) -> None:
+        self._trainer = trainer
+        self._module = module
+        self._saved = dict(saved or {})
+        self._loaded: dict[str, Weights] = {}
+
+    @contextmanager
+    def quiet(self, *seed: int | str) -> Iterator[None]:
+        """Evaluate without gradients; restore modes, random states and the trainer's stage afterwards.
+
+        Args:
+            seed: Parts of the seed of whatever is drawn inside.
+        """
+        modes = {module: module.training for module in self._module.modules()}
+        stage = self._trainer.state.stage
+        self._module.eval()
+        self._trainer.predicting = True  # so that hooks which augment only in training do not
+        try:
+            with isolate_rng(), torch.no_grad(), self._step():
+                seed_all(*seed)
+                yield
+        finally:
+            self._trainer.state.stage = stage
+            for module, training in modes.items():
+                module.training = training
+            self._loaded.clear()
+
+    def run(self, batch: Any, index: int, members: list[Member], *seed: int | str) -> list[Any]:
+        """Return what each member says of a batch as it comes from the loader.
+
+        Args:
+            batch: A batch on the CPU.
+            index: Number of the batch.
+            members: The ways to run the policy.
+            seed: Parts of the seed; every member draws its own numbers.
+        """
+        batch = _compat.to_device(self._trainer, batch)
+        return [self._run_member(batch, index, member, number, seed) for number, member in enumerate(members)]
+
+    def _run_member(
+        self, batch: Any, index: int, member: Member, number: int, seed: tuple[int | str, ...]
+    ) -> Any:
+        if member.view is not None:
+            batch = with_inputs(batch, member.view(inputs_of(batch)))
+        if member.dropout:
+            seed_all(*seed, number)
+        with self._swapped(member.weights), self._dropout(member.dropout):
+            return self._trainer.strategy.predict_step(batch, index)
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        """Put the module's best step where the strategy looks for one."""
+        module, own = self._module, getattr(self._module, "pseudo_label_step", None)
+        if own is None and not is_overridden("predict_step", module):
+
+            def own(batch: Any, index: int) -> Any:
+                return module(inputs_of(batch))
+
+        step = own or module.predict_step
+        takes_index = len(inspect.signature(step).parameters) > 1
+        module.predict_step = step if takes_index else lambda batch, index: step(batch)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            del module.predict_step
+
+    @contextmanager
+    def _swapped(self, name: str | None) -> Iterator[None]:
+        if name is None:
+            yield
+            return
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        with swapped(self._module, self._loaded[name]):
+            yield
+
+    def _load(self, name: str) -> Weights:
+        if name not in self._saved:
+            raise SetupError(
+                f"An actor asks for the {name!r} weights, but only {sorted(self._saved)} are kept. "
+                "For 'ema', add the callback EMATeacher to the trainer."
+            )
+        return {key: value.to(self._module.device) for key, value in self._saved[name]().items()}
+
+    @contextmanager
+    def _dropout(self, active: bool) -> Iterator[None]:
+        layers = [m for m in self._module.modules() if isinstance(m, nn.modules.dropout._DropoutNd)] if active else []
+        for layer in layers:
+            layer.training = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.training = False
+
+
+def inputs_of(batch: Any) -> Any:
+    """Return the inputs of a batch: the first part of a tuple or list, else the batch itself."""
+    return batch[0] if isinstance(batch, list | tuple) else batch
+
+
+def with_inputs(batch: Any, inputs: Any) -> Any:
+    """Return the batch with other inputs."""
+    if isinstance(batch, list | tuple):
+        return [inputs, *batch[1:]]
+    return inputs
+
+
+@contextmanager
+def swapped(module: nn.Module, weights: Weights) -> Iterator[None]:
+    """Let a module use other weights for a while; nothing is copied.
+
+    Args:
+        module: The module, unsharded.
+        weights: A tensor for every name in its state dict that is to differ, on its device.
+    """
+    own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    before = {name: own[name].data for name in weights if name in own}
+    try:
+        for name in before:
+            own[name].data = weights[name]
+        yield
+    finally:
+        for name, data in before.items():
+            own[name].data = data

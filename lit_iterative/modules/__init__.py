@@ -1,0 +1,1 @@
+"""LightningModules that wrap a policy, a classifier or a reward model."""

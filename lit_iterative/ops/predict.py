@@ -1,0 +1,146 @@
+"""Predict: class probabilities of every input, by one forward pass over the pool."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from lit_iterative.columns import Array, read, write
+from lit_iterative.errors import DataError
+from lit_iterative.ops.actors import Actor, Policy
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.op import Op
+
+
+@dataclass(frozen=True)
+class Predict(Op):
+    """Runs the model over the inputs.
+
+    The mean over the actor's members is the prediction. Batches never cross shards, so the same rows meet
+    in a batch whatever the number of ranks; every rank does the same number of forward passes.
+
+    Args:
+        actor: Who predicts.
+        output: Whether the model's step returns ``logits`` or probabilities (``probs``). It may also return
+            a dictionary with a key of that name.
+        keep_logits: Whether to keep the column ``logits`` too (mean over members); needs ``logits``.
+        keep_members: Whether to keep the column ``members``: the probabilities of each member in a row.
+
+    Provides:
+        ``probs`` of shape ``(rows, classes)``, float32; on request ``logits`` ``(rows, classes)`` and
+        ``members`` ``(rows, members * classes)``.
+
+    Raises:
+        DataError: If the step returns anything else than ``(rows, classes)`` finite numbers, when run.
+
+    Example:
+        >>> Predict(keep_members=True).provides
+        ('probs', 'members')
+    """
+
+    actor: Actor = field(default_factory=Policy)
+    output: Literal["logits", "probs"] = "logits"
+    keep_logits: bool = False
+    keep_members: bool = False
+    runs_model: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.keep_logits and self.output != "logits":
+            raise DataError("keep_logits needs a model that returns logits. Set output: logits, or leave it out.")
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The ids."""
+        return ("id",)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The predictions."""
+        extra = [name for name in ("logits", "members") if getattr(self, f"keep_{name}")]
+        return ("probs", *extra)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return one shard with its predictions."""
+        return next(self.map([table], context))
+
+    def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
+        """Stream over all shards of this rank with one loader, so that its workers start once."""
+        tables = list(shards)  # ids, and columns of earlier ops: small
+        cuts = [list(range(0, table.num_rows, context.pool.batch_size)) for table in tables]
+        batches = [
+            context.pool.positions(read(table.slice(cut, context.pool.batch_size), "id")).tolist()
+            for table, starts in zip(tables, cuts, strict=True)
+            for cut in starts
+        ]
+        passes = max(1, context.ranks.max(len(batches)))
+        padding = [list(range(min(context.pool.batch_size, len(context.pool))))] * (passes - len(batches))
+        outputs = self._outputs(batches, padding, context)
+        rows_done, rows = 0, sum(table.num_rows for table in tables)
+        width: dict[str, Array] | None = None
+        if not batches:
+            width = next(outputs)
+        for table, starts in zip(tables, cuts, strict=True):
+            parts = [next(outputs) for _ in starts]
+            width = parts[0] if parts else width
+            yield self._joined(table, parts, width)
+            rows_done += table.num_rows
+            if context.progress is not None:
+                context.progress(rows_done, rows)
+        for _ in outputs:
+            pass  # passes that only keep the other ranks company
+
+    def _outputs(
+        self, batches: list[list[int]], padding: list[list[int]], context: Context
+    ) -> Iterator[dict[str, Array]]:
+        """Yield what the members say of each batch, reduced to the columns that are kept."""
+        members = self.actor.members
+        forward = context.model()
+        planned = batches + padding
+        loader = context.pool.loader(planned)
+        for index, (positions, batch) in enumerate(zip(planned, loader, strict=True)):
+            first = str(context.pool.keys[positions[0]])
+            outputs = forward.run(batch, index, members, context.seed, context.round, first)
+            yield self._columns([self._tensor(output, len(positions)) for output in outputs])
+
+    def _columns(self, outputs: list[Tensor]) -> dict[str, Array]:
+        stacked = torch.stack(outputs, dim=1).float()
+        probs = stacked.softmax(dim=-1) if self.output == "logits" else stacked
+        columns = {"probs": probs.mean(dim=1)}
+        if self.keep_logits:
+            columns["logits"] = stacked.mean(dim=1)
+        if self.keep_members:
+            columns["members"] = probs.flatten(1)
+        return {name: value.cpu().numpy() for name, value in columns.items()}
+
+    def _joined(self, table: pa.Table, parts: list[dict[str, Array]], width: dict[str, Array] | None) -> pa.Table:
+        columns: dict[str, Array] = {}
+        for name in self.provides:
+            empty = [] if width is None else [width[name][:0]]
+            columns[name] = np.concatenate([part[name] for part in parts] or empty)
+        bad = ~np.isfinite(columns["probs"]).all(axis=1)
+        if bad.any():
+            ids = read(table, "id")[bad]
+            raise DataError(
+                f"The model predicts NaN or infinity for {bad.sum()} of {len(bad)} inputs, for example ids {ids[:3].tolist()}. "
+                "Lower the learning rate or clip gradients (Trainer(gradient_clip_val=1.0)), and check the inputs."
+            )
+        return write(table, **columns)
+
+    def _tensor(self, output: Any, rows: int) -> Tensor:
+        """Return the tensor in what the step returned, checked."""
+        if isinstance(output, dict):
+            output = output.get(self.output)
+        if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != rows or output.shape[1] < 2:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise DataError(
+                f"The model's step returned {shape} for {rows} inputs, but Predict needs {self.output} of shape "
+                f"({rows}, classes) with two classes or more. Define pseudo_label_step(batch, batch_idx) in your "
+                "LightningModule that returns them."
+            )
+        if self.output == "probs" and bool(((output < -1e-3) | (output > 1 + 1e-3)).any()):
+            raise DataError("The model's step returned numbers outside of [0, 1]. Set output: logits, or return probabilities.")
+        return output

@@ -1,0 +1,138 @@
+"""Schedules: parameters of ops that change from round to round, ``f(round, metrics)``."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lit_iterative.errors import PipelineError
+
+
+class Schedule(ABC):
+    """A number that depends on the round and on the metrics known when the round starts."""
+
+    @abstractmethod
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round.
+
+        Args:
+            round: Rounds made before this one; 0 in the first round.
+            metrics: The trainer's metrics when the round starts.
+        """
+
+
+@dataclass(frozen=True)
+class Linear(Schedule):
+    """Goes from ``start`` to ``end`` in equal steps and stays there.
+
+    Args:
+        start: Value in round 0.
+        end: Value from round ``rounds`` on.
+        rounds: Rounds that the way takes; at least 1.
+
+    Example:
+        >>> [Linear(0.5, 0.9, rounds=2)(r, {}) for r in range(4)]
+        [0.5, 0.7, 0.9, 0.9]
+    """
+
+    start: float
+    end: float
+    rounds: int
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.rounds)
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round."""
+        return self.start + (self.end - self.start) * min(1.0, round / self.rounds)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Goes from ``start`` to ``end`` along half a cosine and stays there.
+
+    Args:
+        start: Value in round 0.
+        end: Value from round ``rounds`` on.
+        rounds: Rounds that the way takes; at least 1.
+
+    Example:
+        >>> [round(Cosine(1.0, 0.0, rounds=2)(r, {}), 6) for r in range(3)]
+        [1.0, 0.5, 0.0]
+    """
+
+    start: float
+    end: float
+    rounds: int
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.rounds)
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round."""
+        way = (1 - math.cos(math.pi * min(1.0, round / self.rounds))) / 2
+        return self.start + (self.end - self.start) * way
+
+
+@dataclass(frozen=True)
+class Steps(Schedule):
+    """A value for each round; the last one stays.
+
+    Args:
+        values: The value in round 0, 1, …; at least one.
+
+    Example:
+        >>> [Steps([0.2, 0.4])(r, {}) for r in range(3)]
+        [0.2, 0.4, 0.4]
+    """
+
+    values: list[float]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise PipelineError("Steps has no values. Give at least one, for example values: [0.2, 0.5, 1.0].")
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round."""
+        return self.values[min(round, len(self.values) - 1)]
+
+
+@dataclass(frozen=True)
+class FromMetric(Schedule):
+    """Follows a metric: ``scale * metric + offset``, held between two bounds.
+
+    Args:
+        monitor: Name of the metric.
+        scale: Factor of the metric.
+        offset: Added to the product.
+        low: Smallest value.
+        high: Largest value.
+
+    Example:
+        >>> FromMetric("val_accuracy", high=0.95)(0, {"val_accuracy": 0.8})
+        0.8
+    """
+
+    monitor: str
+    scale: float = 1.0
+    offset: float = 0.0
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round.
+
+        Raises:
+            PipelineError: If the metric is not known when the round starts.
+        """
+        if self.monitor not in metrics:
+            raise PipelineError(
+                f"The schedule follows {self.monitor!r}, but the trainer knows {sorted(metrics)}. Log it in "
+                "validation_step, or start the rounds after the first validation with warmup_epochs: 1."
+            )
+        return min(self.high, max(self.low, self.scale * metrics[self.monitor] + self.offset))
+
+
+def _check_rounds(rounds: int) -> None:
+    if rounds < 1:
+        raise PipelineError(f"A schedule over {rounds} rounds goes nowhere. Give rounds: 1 or more.")

@@ -1,0 +1,147 @@
+"""Making a round: run the ops, merge, measure, commit."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from lit_iterative import __version__
+from lit_iterative.columns import write
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.op import Op, spec
+from lit_iterative.rounds.executor import Executor
+from lit_iterative.rounds.manifest import Manifest
+from lit_iterative.rounds.measure import measure
+from lit_iterative.rounds.plan import Phase, Plan
+from lit_iterative.rounds.stages import reshard
+from lit_iterative.rounds.store import Store, Version
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a round starts from. With the plan they decide its data.
+
+    Args:
+        round: Its number.
+        plan: Hash of the plan.
+        ops: Hash of the ops, schedules resolved.
+        seed: Seed of the run.
+        weights: Hash of the weights at the boundary.
+        pool: Hash of the pool's ids.
+        previous: Key of the round before.
+        metrics: The trainer's metrics.
+        epoch: The epoch that is about to begin.
+        global_step: Optimiser steps taken.
+    """
+
+    round: int
+    plan: str
+    ops: str
+    seed: int
+    weights: str
+    pool: str
+    previous: str | None
+    metrics: dict[str, float]
+    epoch: int
+    global_step: int
+
+    @property
+    def key(self) -> str:
+        """A hash of all that decides the data."""
+        deciding = (self.round, self.plan, self.ops, self.seed, self.weights, self.pool, self.previous)
+        return sha256(json.dumps(deciding).encode()).hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as primitives, with the key."""
+        return {**asdict(self), "key": self.key}
+
+
+def hash_ops(ops: list[Op]) -> str:
+    """Hash a pipeline."""
+    return sha256(json.dumps(spec(ops), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def hash_weights(*states: Mapping[str, Tensor]) -> str:
+    """Hash tensors by name, type, shape and content."""
+    digest = sha256()
+    for state in states:
+        for name in sorted(state):
+            tensor = state[name].detach().cpu().contiguous()
+            digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}".encode())
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:16]
+
+
+def make_round(
+    plan: Plan,
+    phase: Phase,
+    store: Store,
+    facts: Facts,
+    context: Context,
+    report: Callable[[str], None] = lambda message: None,
+) -> Version:
+    """Make a round whose boundary is written, or go on with it where a crash fell; all ranks call this together.
+
+    Args:
+        plan: The plan.
+        phase: The phase of this round, schedules resolved.
+        store: The store.
+        facts: What the round starts from.
+        context: The round, as ops see it.
+        report: Called with the name of what happens next.
+
+    Returns:
+        The committed round.
+    """
+    start = time.perf_counter()
+    draft = store.draft(facts.round)
+    result = Executor(phase.ops, draft, context, plan.shard_size, report).run()
+    if context.ranks.rank == 0:
+        report("commit")
+        old = None if context.previous is None else context.previous.table()
+        new = pa.concat_tables([draft.read(result.stage, shard) for shard in range(result.shards)])
+        table = _merged(phase, new.replace_schema_metadata(None), old, facts, context)
+        shards = draft.add_data(reshard([table], plan.shard_size))
+        if result.ledger is not None:
+            draft.add_ledger(result.ledger)
+        before = store.open(facts.round - 1).manifest.serves if facts.round else None
+        manifest = Manifest(
+            **_origin(facts),
+            recipe=plan.describe(),
+            phase=phase.name,
+            pool_rows=len(context.pool),
+            shards=shards,
+            serves=facts.round if shards else before,
+            ops=result.ops,
+            memory=result.memory,
+            metrics=measure(table, old, context.pool),
+            seconds=time.perf_counter() - start,
+            versions=versions(),
+        )
+        draft.commit(manifest)
+    context.ranks.barrier()
+    return store.open(facts.round)
+
+
+def _merged(phase: Phase, new: pa.Table, old: pa.Table | None, facts: Facts, context: Context) -> pa.Table:
+    """Mark new rows with their round and join them with the old ones; an empty round adds nothing."""
+    new = write(new, round=np.full(new.num_rows, facts.round, dtype=np.int32))
+    return phase.merge(new, old, context) if new.num_rows else new
+
+
+def _origin(facts: Facts) -> dict[str, Any]:
+    names = ("round", "plan", "seed", "weights", "pool", "previous", "epoch", "global_step")
+    return {**{name: getattr(facts, name) for name in names}, "key": facts.key, "metrics_before": facts.metrics}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that decide the data."""
+    return {"lit-iterative": __version__, **{name: version(name) for name in ("torch", "lightning", "pyarrow")}}

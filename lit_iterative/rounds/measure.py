@@ -1,0 +1,83 @@
+"""What is measured on the data of a round, for people and guards; no op ever sees hidden labels."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torchmetrics.functional.classification import binary_calibration_error
+
+from lit_iterative.columns import Array, look_up, read
+from lit_iterative.pool import Pool
+
+
+def classes_of(table: pa.Table) -> Array | None:
+    """Return the class of every row, shape ``(rows,)``: its label, or the largest part of a soft label."""
+    if "label" not in table.column_names:
+        return None
+    label = read(table, "label")
+    return label.argmax(axis=1) if label.ndim == 2 else label
+
+
+def truth_of(table: pa.Table, pool: Pool) -> Array | None:
+    """Return the hidden label of every row, shape ``(rows,)``, -1 where unknown; none without hidden labels."""
+    if pool.truth is None:
+        return None
+    position, found = look_up(read(table, "id"), pool.keys)
+    truth = np.asarray(pool.truth)[position] if len(table) else np.zeros(0, dtype=np.int64)
+    return np.where(found, truth, -1)
+
+
+def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]:
+    """Measure a round.
+
+    Args:
+        table: Its rows.
+        old: The rows of the round before.
+        pool: The pool, with hidden labels where they exist.
+
+    Returns:
+        ``rows``; ``coverage`` (rows over pool); ``label_counts`` (rows per class); ``flip_rate`` (share of
+        the inputs in both rounds whose class changed); ``confidence`` (mean); with hidden labels
+        ``label_accuracy`` and ``calibration_error`` (expected calibration error over 15 bins; Guo et al.,
+        2017, eq. 3).
+    """
+    metrics: dict[str, Any] = {"rows": table.num_rows, "coverage": table.num_rows / len(pool)}
+    labels = classes_of(table)
+    if labels is None or not len(labels):
+        return metrics
+    metrics["label_counts"] = np.bincount(labels).tolist()
+    if "scores.confidence" in table.column_names:
+        metrics["confidence"] = float(read(table, "scores.confidence").mean(dtype=np.float64))
+    if "weight" in table.column_names:
+        metrics["mean_weight"] = float(read(table, "weight").mean(dtype=np.float64))
+    flips = flip_rate(table, labels, old)
+    truth = truth_of(table, pool)
+    return metrics | ({} if flips is None else {"flip_rate": flips}) | ({} if truth is None else _against(truth, labels, table))
+
+
+def flip_rate(table: pa.Table, labels: Array, old: pa.Table | None) -> float | None:
+    """Return the share of inputs in both tables whose class changed, or none where none is in both."""
+    before = None if old is None else classes_of(old)
+    if old is None or before is None:
+        return None
+    position, found = look_up(read(table, "id"), read(old, "id"))
+    return float((labels[found] != before[position[found]]).mean()) if found.any() else None
+
+
+def _against(truth: Array, labels: Array, table: pa.Table) -> dict[str, float]:
+    known = truth >= 0
+    if not known.any():
+        return {}
+    right = labels[known] == truth[known]
+    metrics = {"label_accuracy": float(right.mean())}
+    if "scores.confidence" in table.column_names:
+        confidence = read(table, "scores.confidence")[known]
+        metrics["calibration_error"] = _calibration_error(confidence, right)
+    return metrics
+
+
+def _calibration_error(confidence: Array, right: Array) -> float:
+    """Expected calibration error; torchmetrics takes a confidence and a hit as a binary problem."""
+    probs, target = torch.from_numpy(confidence.astype(np.float64)), torch.from_numpy(right.astype(np.int64))
+    return float(binary_calibration_error(probs, target, n_bins=15))

@@ -1,0 +1,184 @@
+"""Sync policies: where weights, optimiser and schedules stand when training on new data begins."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lit_iterative.errors import SetupError
+from lit_iterative.seeds import seed_all
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class SyncContext:
+    """What a weight policy may know.
+
+    Args:
+        round: Number of the new round.
+        seed: Seed of the run.
+        initial: Loads the weights from before training.
+        past: Loads the weights at the boundary of an earlier round.
+        scores: The metrics at every boundary so far, by round; those of this round are the last.
+    """
+
+    round: int
+    seed: int
+    initial: Callable[[], Weights]
+    past: Callable[[int], Weights]
+    scores: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+
+class WeightPolicy(ABC):
+    """Decides the weights that a round trains from. Subclass it as a frozen dataclass."""
+
+    #: Whether the weights from before training must be kept.
+    needs_initial: bool = False
+
+    @abstractmethod
+    def apply(self, module: nn.Module, context: SyncContext) -> bool:
+        """Change the module in place and tell whether anything was changed."""
+
+
+@dataclass(frozen=True)
+class Continue(WeightPolicy):
+    """Goes on from the live weights."""
+
+    def apply(self, module: nn.Module, context: SyncContext) -> bool:
+        """Change nothing."""
+        return False
+
+
+@dataclass(frozen=True)
+class ReinitFromBase(WeightPolicy):
+    """Goes back to the weights and buffers from before training, in every round."""
+
+    needs_initial = True
+
+    def apply(self, module: nn.Module, context: SyncContext) -> bool:
+        """Load the initial weights."""
+        module.load_state_dict(dict(context.initial()))
+        return True
+
+
+@dataclass(frozen=True)
+class ReinitFromScratch(WeightPolicy):
+    """Draws all weights anew, from another seed in every round; running statistics start anew as well."""
+
+    def apply(self, module: nn.Module, context: SyncContext) -> bool:
+        """Reset every layer.
+
+        Raises:
+            SetupError: If a layer has weights but cannot reset them.
+        """
+        check_resettable(module)
+        seed_all(context.seed, "reinit", context.round)
+        for layer in module.modules():
+            if callable(getattr(layer, "reset_parameters", None)):
+                layer.reset_parameters()
+        return True
+
+
+@dataclass(frozen=True)
+class RollBack(WeightPolicy):
+    """Goes back to the best boundary so far if the last round made a metric worse.
+
+    Args:
+        monitor: Name of the metric.
+        mode: Whether it is to be small or large.
+        tolerance: How much worse than the best is still good enough.
+    """
+
+    monitor: str
+    mode: Literal["min", "max"] = "max"
+    tolerance: float = 0.0
+
+    def apply(self, module: nn.Module, context: SyncContext) -> bool:
+        """Load the weights of the best boundary unless the present ones are as good.
+
+        Raises:
+            SetupError: If the metric was not logged.
+        """
+        known = {round: metrics[self.monitor] for round, metrics in context.scores.items() if self.monitor in metrics}
+        if context.round not in known:
+            raise SetupError(
+                f"RollBack watches {self.monitor!r}, but the trainer knows "
+                f"{sorted(context.scores.get(context.round, {}))}. Log it in validation_step, and start the rounds after "
+                "the first validation with warmup_epochs: 1."
+            )
+        sign = 1 if self.mode == "max" else -1
+        best = max(known, key=lambda round: (sign * known[round], round))
+        if sign * (known[best] - known[context.round]) <= self.tolerance:
+            return False
+        module.load_state_dict(dict(context.past(best)))
+        return True
+
+
+def check_resettable(module: nn.Module) -> None:
+    """Check that every layer with weights of its own can draw them anew.
+
+    Raises:
+        SetupError: If one cannot.
+    """
+    for name, layer in module.named_modules():
+        has_own = next(layer.parameters(recurse=False), None) is not None
+        if has_own and not callable(getattr(layer, "reset_parameters", None)):
+            raise SetupError(
+                f"ReinitFromScratch cannot reset {name or 'the module'} ({type(layer).__name__}), which has weights "
+                "but no reset_parameters(). Give it that method, or use ReinitFromBase."
+            )
+
+
+def reset_optimizers(optimizers: list[Optimizer]) -> None:
+    """Forget all moments and step counts; groups, learning rates and schedules stay."""
+    for optimizer in optimizers:
+        optimizer.state.clear()
+
+
+def snapshot_schedules(schedulers: list[Any]) -> list[Any]:
+    """Copy the state that schedules start from, with the learning rates."""
+    copies = []
+    for scheduler in schedulers:
+        rates = [group["lr"] for group in scheduler.optimizer.param_groups]
+        state = {k: v for k, v in scheduler.state_dict().items() if not callable(v)}
+        copies.append((state, rates))
+    return copies
+
+
+def rewarm_schedules(schedulers: list[Any], start: list[Any]) -> None:
+    """Bring every schedule, and the learning rates it sets, back to where it started."""
+    for scheduler, (state, rates) in zip(schedulers, start, strict=True):
+        scheduler.load_state_dict(dict(state))
+        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+
+
+def check_schedules(scheduler: Any, interval: str, fixed_length: bool) -> None:
+    """Refuse a schedule whose horizon a data set of changing size would miss.
+
+    Args:
+        scheduler: The learning-rate scheduler.
+        interval: Whether it steps every ``step`` or every ``epoch``.
+        fixed_length: Whether every epoch has the same number of steps.
+
+    Raises:
+        SetupError: If it counts steps up to a fixed end.
+    """
+    has_end = any(hasattr(scheduler, name) for name in ("total_steps", "T_max", "total_iters"))
+    if interval == "step" and has_end and not fixed_length:
+        raise SetupError(
+            f"{type(scheduler).__name__} counts steps up to a fixed end, but rounds change the number of steps in an "
+            "epoch. Give the data a fixed length (Mixing(rows_per_epoch=...) of the refreshable DataModule), or step "
+            "the schedule once an epoch (interval: epoch)."
+        )
+
+
+def weights_of(checkpoint: str) -> Weights:
+    """Return the module's weights in a Lightning checkpoint."""
+    weights: Weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    return weights
