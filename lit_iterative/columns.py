@@ -34,12 +34,16 @@ def read(table: pa.Table, name: str) -> Array:
         (2, 2)
     """
     if name not in table.column_names:
-        raise DataError(f"The table has no column {name!r}; it has {table.column_names}. Put an op that provides it before.")
+        raise DataError(
+            f"The table has no column {name!r}; it has {table.column_names}. Put an op that provides it before."
+        )
     column = table.column(name).combine_chunks()
     if isinstance(column, pa.ChunkedArray):  # a column without chunks stays chunked
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=column.type)
     if column.null_count:
-        raise DataError(f"Column {name!r} has {column.null_count} empty cells of {len(column)}; fill or drop them first.")
+        raise DataError(
+            f"Column {name!r} has {column.null_count} empty cells of {len(column)}; fill or drop them first."
+        )
     if pa.types.is_fixed_size_list(column.type):
         return cast(Array, column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size))
     return cast(Array, column.to_numpy(zero_copy_only=False))

@@ -90,9 +90,7 @@ class ForwardPass:
         batch = _compat.to_device(self._trainer, batch)
         return [self._run_member(batch, index, member, number, seed) for number, member in enumerate(members)]
 
-    def _run_member(
-        self, batch: Any, index: int, member: Member, number: int, seed: tuple[int | str, ...]
-    ) -> Any:
+    def _run_member(self, batch: Any, index: int, member: Member, number: int, seed: tuple[int | str, ...]) -> Any:
         if member.view is not None:
             batch = with_inputs(batch, member.view(inputs_of(batch)))
         if member.dropout:

@@ -31,7 +31,7 @@ class Predict(Op):
         keep_members: Whether to keep the column ``members``: the probabilities of each member in a row.
 
     Provides:
-        ``probs`` of shape ``(rows, classes)``, float32; on request ``logits`` ``(rows, classes)`` and
+        ``probs`` of shape ``(rows, classes)``, float32; ``source``, the actor's name; on request ``logits`` ``(rows, classes)`` and
         ``members`` ``(rows, members * classes)``.
 
     Raises:
@@ -39,7 +39,7 @@ class Predict(Op):
 
     Example:
         >>> Predict(keep_members=True).provides
-        ('probs', 'members')
+        ('probs', 'members', 'source')
     """
 
     actor: Actor = field(default_factory=Policy)
@@ -59,9 +59,12 @@ class Predict(Op):
 
     @property
     def provides(self) -> tuple[str, ...]:
-        """The predictions."""
-        extra = [name for name in ("logits", "members") if getattr(self, f"keep_{name}")]
-        return ("probs", *extra)
+        """The predictions, and who made them."""
+        return (*self._predicted, "source")
+
+    @property
+    def _predicted(self) -> tuple[str, ...]:
+        return ("probs", *(name for name in ("logits", "members") if getattr(self, f"keep_{name}")))
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with its predictions."""
@@ -118,7 +121,7 @@ class Predict(Op):
 
     def _joined(self, table: pa.Table, parts: list[dict[str, Array]], width: dict[str, Array] | None) -> pa.Table:
         columns: dict[str, Array] = {}
-        for name in self.provides:
+        for name in self._predicted:
             empty = [] if width is None else [width[name][:0]]
             columns[name] = np.concatenate([part[name] for part in parts] or empty)
         bad = ~np.isfinite(columns["probs"]).all(axis=1)
@@ -128,7 +131,8 @@ class Predict(Op):
                 f"The model predicts NaN or infinity for {bad.sum()} of {len(bad)} inputs, for example ids {ids[:3].tolist()}. "
                 "Lower the learning rate or clip gradients (Trainer(gradient_clip_val=1.0)), and check the inputs."
             )
-        return write(table, **columns)
+        source = pa.array([type(self.actor).__name__] * table.num_rows, pa.string()).dictionary_encode()
+        return write(table, **columns, source=source)
 
     def _tensor(self, output: Any, rows: int) -> Tensor:
         """Return the tensor in what the step returned, checked."""
@@ -142,5 +146,7 @@ class Predict(Op):
                 "LightningModule that returns them."
             )
         if self.output == "probs" and bool(((output < -1e-3) | (output > 1 + 1e-3)).any()):
-            raise DataError("The model's step returned numbers outside of [0, 1]. Set output: logits, or return probabilities.")
+            raise DataError(
+                "The model's step returned numbers outside of [0, 1]. Set output: logits, or return probabilities."
+            )
         return output

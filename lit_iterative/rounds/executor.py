@@ -171,9 +171,7 @@ class Executor:
 
     # ---- global ops -----------------------------------------------------------------------------------
 
-    def _reduce(
-        self, number: int, stage: Stage, shards: int, note: dict[str, Any], context: Context
-    ) -> None:
+    def _reduce(self, number: int, stage: Stage, shards: int, note: dict[str, Any], context: Context) -> None:
         """Run a global op on the columns that it requires and carry its decision to all columns."""
         op = stage.ops[0]
         key = _key(stage.first, op)
@@ -243,4 +241,3 @@ def _kept_rows(op: Op, kept: pa.Table) -> Any:
 
 def _key(position: int, op: Op) -> str:
     return f"{position}:{op.name}"
-

@@ -118,7 +118,9 @@ class Files:
         try:
             return json.loads(self.read_bytes(name))
         except ValueError as error:
-            raise StoreError(f"{self.path(name)} is not valid JSON ({error}). Restore the file, or delete the folder of this round to make it again.") from error
+            raise StoreError(
+                f"{self.path(name)} is not valid JSON ({error}). Restore the file, or delete the folder of this round to make it again."
+            ) from error
 
     def write_json(self, name: str, value: Any) -> None:
         """Write primitives as JSON."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -132,8 +133,12 @@ def make_round(
 
 
 def _merged(phase: Phase, new: pa.Table, old: pa.Table | None, facts: Facts, context: Context) -> pa.Table:
-    """Mark new rows with their round and join them with the old ones; an empty round adds nothing."""
-    new = write(new, round=np.full(new.num_rows, facts.round, dtype=np.int32))
+    """Mark new rows with their round and their maker and join them with the old ones; an empty round adds nothing."""
+    actors = (
+        new.column("source").cast(pa.string()) if "source" in new.column_names else pa.nulls(new.num_rows, pa.string())
+    )
+    source = pc.binary_join_element_wise(pc.fill_null(actors, "data"), facts.weights, "@").dictionary_encode()
+    new = write(new, round=np.full(new.num_rows, facts.round, dtype=np.int32), source=source)
     return phase.merge(new, old, context) if new.num_rows else new
 
 

@@ -53,7 +53,11 @@ def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]
         metrics["mean_weight"] = float(read(table, "weight").mean(dtype=np.float64))
     flips = flip_rate(table, labels, old)
     truth = truth_of(table, pool)
-    return metrics | ({} if flips is None else {"flip_rate": flips}) | ({} if truth is None else _against(truth, labels, table))
+    return (
+        metrics
+        | ({} if flips is None else {"flip_rate": flips})
+        | ({} if truth is None else _against(truth, labels, table))
+    )
 
 
 def flip_rate(table: pa.Table, labels: Array, old: pa.Table | None) -> float | None:

@@ -71,7 +71,9 @@ class Plan:
             raise PipelineError("The plan has no phases. Give ops for one, or a list of phases.")
         for phase in self.phases[:-1]:
             if phase.rounds is None:
-                raise PipelineError(f"Phase {phase.name!r} has no end, so the phases after it never come. Give it rounds: N.")
+                raise PipelineError(
+                    f"Phase {phase.name!r} has no end, so the phases after it never come. Give it rounds: N."
+                )
         if self.shard_size < 1:
             raise PipelineError(f"shard_size is {self.shard_size}; a shard needs at least 1 row.")
 
@@ -173,7 +175,9 @@ class Plateau:
         if when.plateau is None:
             return
         if when.plateau not in metrics:
-            raise PipelineError(f"A round waits for {when.plateau!r} to stop improving, but the trainer knows {sorted(metrics)}. Log it in validation_step.")
+            raise PipelineError(
+                f"A round waits for {when.plateau!r} to stop improving, but the trainer knows {sorted(metrics)}. Log it in validation_step."
+            )
         value = metrics[when.plateau]
         gain = 0.0 if self.best is None else (value - self.best) * (1 if when.mode == "max" else -1)
         if self.best is None or gain > when.min_delta:

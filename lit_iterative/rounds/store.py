@@ -69,7 +69,9 @@ class Version:
     def _read(self, base: str, shard: Shard, columns: list[str] | None) -> pa.Table:
         name = f"{base}/{shard.name}"
         if not self._files.exists(name):
-            raise StoreError(f"{self._files.path(name)} is missing. Restore it, or delete {base} and run the same command again.")
+            raise StoreError(
+                f"{self._files.path(name)} is missing. Restore it, or delete {base} and run the same command again."
+            )
         size = self._files.size(name)
         if size != shard.bytes:
             raise StoreError(
