@@ -22,10 +22,12 @@ def reload_train_dataloader(trainer: pl.Trainer) -> None:
         loop._data_fetcher.teardown()
     loop._combined_loader = None
     loop.setup_data()
-    for loader in loop._combined_loader.flattened if loop._combined_loader is not None else []:
+    loaders: list[Any] = [] if loop._combined_loader is None else loop._combined_loader.flattened
+    for loader in loaders:
         for sampler in (getattr(loader, "sampler", None), getattr(loader.batch_sampler, "sampler", None)):
-            if callable(getattr(sampler, "set_epoch", None)):
-                sampler.set_epoch(loop.epoch_progress.current.processed)
+            set_epoch = getattr(sampler, "set_epoch", None)
+            if callable(set_epoch):
+                set_epoch(trainer.current_epoch)
 
 
 def resume_from(trainer: pl.Trainer, path: str) -> None:

@@ -84,7 +84,7 @@ class Pool:
         Raises:
             DataError: If an id is not in the pool.
         """
-        if self.ids is None and len(ids) and 0 <= np.min(ids) and np.max(ids) < len(self):
+        if self.ids is None and len(ids) and np.min(ids) >= 0 and np.max(ids) < len(self):
             return np.asarray(ids, dtype=np.int64)
         index, found = look_up(np.asarray(ids), self.keys)
         if not found.all():

@@ -4,7 +4,7 @@ from types import TracebackType
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.utilities.rank_zero import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info
 from tqdm.auto import tqdm
 
 

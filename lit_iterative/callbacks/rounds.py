@@ -13,7 +13,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_iterative import _compat
 from lit_iterative.callbacks import checks
@@ -147,7 +147,9 @@ class Rounds(pl.Callback):
             self.refresh(trainer, pl_module)
         self._pending = False
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Start the first epoch of a round from the same random state, resumed or not."""
         if self._fresh:
             seed_all(self.plan.seed, "train", self.rounds_made, trainer.global_rank)
@@ -162,7 +164,9 @@ class Rounds(pl.Callback):
             self._store.finish(self._metrics)
         self._ranks.barrier()
 
-    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Add the state of the rounds."""
         if self._at_boundary:
             _compat.at_epoch_start(checkpoint)
@@ -176,7 +180,9 @@ class Rounds(pl.Callback):
             "metrics": dict(self._metrics),
         }
 
-    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         """Restore the state of the rounds."""
         state = checkpoint.get(STATE)
         if state is None:

@@ -117,7 +117,9 @@ class Rows(Dataset[Any]):
             return item
         label, classes = self.label_of(item), self.labels.shape[1]
         if not isinstance(label, int | np.integer | torch.Tensor) or not 0 <= int(label) < classes:
-            raise DataError(f"A labelled item has the label {label!r}, but the model predicts the classes 0 to {classes - 1}.")
+            raise DataError(
+                f"A labelled item has the label {label!r}, but the model predicts the classes 0 to {classes - 1}."
+            )
         return self.relabel(item, torch.nn.functional.one_hot(torch.as_tensor(int(label)), classes).float())
 
     def _typed(self, label: Any) -> Any:

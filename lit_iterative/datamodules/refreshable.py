@@ -1,6 +1,6 @@
 """Refreshable: the mixin that lets anyone's DataModule swap its data between epochs."""
 
-from typing import Any, cast
+from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
@@ -48,7 +48,9 @@ class Refreshable(pl.LightningDataModule):
             )
         loader = self.predict_dataloader()
         if not isinstance(loader, DataLoader):
-            raise SetupError(f"predict_dataloader() returned {type(loader).__name__}; rounds need one DataLoader, or override pool().")
+            raise SetupError(
+                f"predict_dataloader() returned {type(loader).__name__}; rounds need one DataLoader, or override pool()."
+            )
         return pool_of(loader, self.pool_ids(), self.pool_truth())
 
     def pool_ids(self) -> Any:
@@ -106,7 +108,9 @@ class Refreshable(pl.LightningDataModule):
 
     def _checked(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
         if len(rows) == 0:
-            raise DataError("There is nothing to train on: no labelled rows and no round with data. Use Mixing(mode='concat').")
+            raise DataError(
+                "There is nothing to train on: no labelled rows and no round with data. Use Mixing(mode='concat')."
+            )
         return self.rebuild_train_dataloader(loader, rows)
 
     def _rows(self, gold: Any, pseudo: bool = True) -> Rows:
@@ -114,8 +118,8 @@ class Refreshable(pl.LightningDataModule):
             empty = np.zeros(0, dtype=np.int64)
             return Rows(gold, None, empty, empty, empty.astype(float), self.mixing, self.relabel)
         table = self._version.table(["id", "label", "weight"])
-        columns = (read(table, name) for name in ("id", "label", "weight"))
-        return Rows(gold, self.pool(), *columns, self.mixing, self.relabel)
+        ids, labels, weights = (read(table, name) for name in ("id", "label", "weight"))
+        return Rows(gold, self.pool(), ids, labels, weights, self.mixing, self.relabel)
 
     def state_dict(self) -> dict[str, Any]:
         """Return your state, and the round that is served."""
@@ -138,8 +142,8 @@ class Refreshable(pl.LightningDataModule):
     def wrap(datamodule: pl.LightningDataModule, mixing: Mixing | None = None) -> "Refreshable":
         """Return a refreshable DataModule that is the given one in all else, and shares its attributes."""
         kind = type(datamodule)
-        wrapped = type(f"Refreshable{kind.__name__}", (Refreshable, kind), {})
-        made = cast(Refreshable, wrapped.__new__(wrapped))
+        wrapped: type[Refreshable] = type(f"Refreshable{kind.__name__}", (Refreshable, kind), {})
+        made = wrapped.__new__(wrapped)
         made.__dict__ = datamodule.__dict__
         if mixing is not None:
             made.mixing = mixing

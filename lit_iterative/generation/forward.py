@@ -101,15 +101,16 @@ class ForwardPass:
     @contextmanager
     def _step(self) -> Iterator[None]:
         """Put the module's best step where the strategy looks for one."""
-        module, own = self._module, getattr(self._module, "pseudo_label_step", None)
-        if own is None and not is_overridden("predict_step", module):
-
-            def own(batch: Any, index: int) -> Any:
-                return module(inputs_of(batch))
-
-        step = own or module.predict_step
+        module = self._module
+        step = getattr(module, "pseudo_label_step", module.predict_step)
+        if step == module.predict_step and not is_overridden("predict_step", module):
+            step = _forward_inputs(module)
         takes_index = len(inspect.signature(step).parameters) > 1
-        module.predict_step = step if takes_index else lambda batch, index: step(batch)  # type: ignore[method-assign]
+
+        def predict_step(batch: Any, index: int) -> Any:
+            return step(batch, index) if takes_index else step(batch)
+
+        module.predict_step = predict_step  # type: ignore[method-assign]
         try:
             yield
         finally:
@@ -143,6 +144,10 @@ class ForwardPass:
         finally:
             for layer in layers:
                 layer.training = False
+
+
+def _forward_inputs(module: nn.Module) -> Callable[[Any], Any]:
+    return lambda batch: module(inputs_of(batch))
 
 
 def inputs_of(batch: Any) -> Any:

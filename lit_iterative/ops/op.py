@@ -66,7 +66,8 @@ class Op(ABC):
 
     def at(self, round: int, metrics: Mapping[str, float]) -> Self:
         """Return the op as it is in this round, every schedule replaced by its value."""
-        return resolve(self, round, metrics)
+        op: Self = resolve(self, round, metrics)
+        return op
 
     @property
     def name(self) -> str:

@@ -31,7 +31,8 @@ class Predict(Op):
         keep_members: Whether to keep the column ``members``: the probabilities of each member in a row.
 
     Provides:
-        ``probs`` of shape ``(rows, classes)``, float32; ``source``, the actor's name; on request ``logits`` ``(rows, classes)`` and
+        ``probs`` of shape ``(rows, classes)``, float32; ``source``, the actor's name; on request ``logits``
+        ``(rows, classes)`` and
         ``members`` ``(rows, members * classes)``.
 
     Raises:
@@ -124,11 +125,10 @@ class Predict(Op):
         for name in self._predicted:
             empty = [] if width is None else [width[name][:0]]
             columns[name] = np.concatenate([part[name] for part in parts] or empty)
-        bad = ~np.isfinite(columns["probs"]).all(axis=1)
-        if bad.any():
-            ids = read(table, "id")[bad]
+        bad = read(table, "id")[~np.isfinite(columns["probs"]).all(axis=1)]
+        if len(bad):
             raise DataError(
-                f"The model predicts NaN or infinity for {bad.sum()} of {len(bad)} inputs, for example ids {ids[:3].tolist()}. "
+                f"The model predicts NaN or infinity for {len(bad)} inputs, for example ids {bad[:3].tolist()}. "
                 "Lower the learning rate or clip gradients (Trainer(gradient_clip_val=1.0)), and check the inputs."
             )
         source = pa.array([type(self.actor).__name__] * table.num_rows, pa.string()).dictionary_encode()

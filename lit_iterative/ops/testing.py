@@ -26,4 +26,5 @@ def example(**columns: Any) -> pa.Table:
 def show(table: pa.Table, column: str) -> list[Any]:
     """Return a column as a list, floats rounded to four places."""
     values = read(table, column)
-    return values.round(4).astype(float).round(4).tolist() if values.dtype.kind == "f" else values.tolist()
+    shown: list[Any] = values.astype(np.float64).round(4).tolist() if values.dtype.kind == "f" else values.tolist()
+    return shown

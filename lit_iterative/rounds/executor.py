@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -198,7 +199,7 @@ class Executor:
         """Write the kept rows of every shard with the added columns, cut afresh; return how many shards."""
         buffer: list[pa.Table] = []
         written = 0
-        for shard, (start, end) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
+        for shard, (start, end) in enumerate(pairwise(offsets)):
             low, high = np.searchsorted(rows, [start, end])
             table = self._read(number, shard).take(pa.array(rows[low:high] - start))
             for name in added.column_names:

@@ -4,11 +4,10 @@ import errno
 import json
 import os
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from io import BytesIO
-from collections.abc import Iterator
 from typing import Any
 
 import fsspec
@@ -119,7 +118,8 @@ class Files:
             return json.loads(self.read_bytes(name))
         except ValueError as error:
             raise StoreError(
-                f"{self.path(name)} is not valid JSON ({error}). Restore the file, or delete the folder of this round to make it again."
+                f"{self.path(name)} is not valid JSON ({error}). Restore it, or delete the folder of this round "
+                "to make it again."
             ) from error
 
     def write_json(self, name: str, value: Any) -> None:

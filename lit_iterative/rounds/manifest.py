@@ -123,7 +123,7 @@ class Manifest:
         missing = {f.name for f in fields(cls)} - set(values)
         if missing:
             raise StoreError(
-                f"{where} lacks {sorted(missing)}. Restore the file, or delete the folder of this round to make it again."
+                f"{where} lacks {sorted(missing)}. Restore it, or delete the folder of this round to make it again."
             )
         known = {f.name: values[f.name] for f in fields(cls)}
         known["shards"] = [Shard(**shard) for shard in values["shards"]]

@@ -176,7 +176,8 @@ class Plateau:
             return
         if when.plateau not in metrics:
             raise PipelineError(
-                f"A round waits for {when.plateau!r} to stop improving, but the trainer knows {sorted(metrics)}. Log it in validation_step."
+                f"A round waits for {when.plateau!r} to stop improving, but the trainer knows {sorted(metrics)}. "
+                "Log it in validation_step."
             )
         value = metrics[when.plateau]
         gain = 0.0 if self.best is None else (value - self.best) * (1 if when.mode == "max" else -1)

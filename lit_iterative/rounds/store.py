@@ -115,7 +115,7 @@ class Store:
     def rounds(self) -> list[int]:
         """Return the numbers of the committed rounds, from the first without a gap."""
         names = {name for name in self.files.list() if re.fullmatch(r"round-\d{5}", name)}
-        rounds = []
+        rounds: list[int] = []
         while folder(len(rounds)) in names and self.files.exists(f"{folder(len(rounds))}/manifest.json"):
             rounds.append(len(rounds))
         return rounds

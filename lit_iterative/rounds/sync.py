@@ -79,8 +79,9 @@ class ReinitFromScratch(WeightPolicy):
         check_resettable(module)
         seed_all(context.seed, "reinit", context.round)
         for layer in module.modules():
-            if callable(getattr(layer, "reset_parameters", None)):
-                layer.reset_parameters()
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
+                reset()
         return True
 
 
@@ -108,8 +109,8 @@ class RollBack(WeightPolicy):
         if context.round not in known:
             raise SetupError(
                 f"RollBack watches {self.monitor!r}, but the trainer knows "
-                f"{sorted(context.scores.get(context.round, {}))}. Log it in validation_step, and start the rounds after "
-                "the first validation with warmup_epochs: 1."
+                f"{sorted(context.scores.get(context.round, {}))}. Log it in validation_step, and start the rounds "
+                "after the first validation with warmup_epochs: 1."
             )
         sign = 1 if self.mode == "max" else -1
         best = max(known, key=lambda round: (sign * known[round], round))
