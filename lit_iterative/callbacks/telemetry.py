@@ -13,7 +13,7 @@ def log_round(
 ) -> None:
     """Log a round on the global step (``round/…``, for monitors) and on a round axis (``by_round/…``)."""
     scalars = {name: float(value) for name, value in version.manifest.metrics.items() if isinstance(value, int | float)}
-    scalars["seconds"] = version.manifest.seconds
     module.log_dict({f"round/{name}": value for name, value in scalars.items()}, on_epoch=True, sync_dist=True)
+    scalars["seconds"] = version.manifest.seconds  # no metric: schedules and plateaus must not depend on it
     for logger in trainer.loggers:
         logger.log_metrics({f"by_round/{name}": value for name, value in scalars.items()}, step=version.round)

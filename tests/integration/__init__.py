@@ -1,0 +1,1 @@
+"""Tests of whole runs: crashes, ranks, workers."""

@@ -1,0 +1,30 @@
+"""Contract 1: a run killed at any instant and started again ends as if nothing had happened."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def drive(folder: Any, kind: str, count: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.integration.kill_driver", str(folder), kind, str(count)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("kind", "least", "states"), [("random", 20, 4), ("writes", 20, 6)])
+def test_killed_runs_end_like_the_one_that_was_not(tmp_path, kind, least, states):
+    result = drive(tmp_path, kind, least)
+    killed = [trial for trial in result["trials"] if trial["state"] != "finished"]
+    assert len(result["whole"]["shards"]) == 3
+    assert len(killed) >= least
+    assert len({trial["state"] for trial in killed}) >= states, [trial["state"] for trial in killed]
+    for trial in killed:
+        assert trial["outcome"] == result["whole"], trial["state"]

@@ -1,0 +1,1 @@
+"""Small Lightning projects that tests run, in this process or in others."""
