@@ -88,6 +88,11 @@ class Rounds(pl.Callback):
             return False
         return self.when.due(trainer.current_epoch, self.last_epoch, self.rounds_made, self.plateau.waited)
 
+    @property
+    def store(self) -> Store:
+        """The rounds of this run; known once fit has begun."""
+        return self._store
+
     # ---- Lightning's hooks ----------------------------------------------------------------------------
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:

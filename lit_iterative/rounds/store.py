@@ -54,11 +54,24 @@ class Version:
         Raises:
             StoreError: If a shard is missing, truncated or damaged.
         """
+        parts = list(self.parts(columns))
+        return pa.concat_tables(parts) if parts else self._files.read_table(f"{folder(self.round)}/{SCHEMA}", columns)
+
+    def parts(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Yield the rows of :meth:`table` one shard after another; nothing where there are none.
+
+        Raises:
+            StoreError: If a shard is missing, truncated or damaged.
+        """
         serving = self._serving()
-        if serving is None:
-            return self._files.read_table(f"{folder(self.round)}/{SCHEMA}", columns)
-        base = folder(serving.round)
-        return pa.concat_tables([self._read(base, shard, columns) for shard in serving.shards])
+        if serving is not None:
+            yield from (self._read(folder(serving.round), shard, columns) for shard in serving.shards)
+
+    def columns(self) -> list[str]:
+        """Return the names of the columns of :meth:`table`."""
+        served = self.round if self.manifest.serves is None else self.manifest.serves
+        schema, _ = self._files.read_schema(f"{folder(served)}/{SCHEMA}")
+        return list(schema.names)
 
     def _serving(self) -> Manifest | None:
         number = self.manifest.serves
