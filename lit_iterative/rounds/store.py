@@ -54,24 +54,29 @@ class Version:
         Raises:
             StoreError: If a shard is missing, truncated or damaged.
         """
-        parts = list(self.parts(columns))
-        return pa.concat_tables(parts) if parts else self._files.read_table(f"{folder(self.round)}/{SCHEMA}", columns)
+        return pa.concat_tables(list(self.parts(columns)))
 
     def parts(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """Yield the rows of :meth:`table` one shard after another; nothing where there are none.
+        """Yield the rows of :meth:`table` one shard after another; one empty table where there are none.
 
         Raises:
             StoreError: If a shard is missing, truncated or damaged.
         """
         serving = self._serving()
-        if serving is not None:
+        if serving is None:
+            yield self._files.read_table(self._schema(), columns)
+        else:
             yield from (self._read(folder(serving.round), shard, columns) for shard in serving.shards)
 
+    @property
     def columns(self) -> list[str]:
-        """Return the names of the columns of :meth:`table`."""
-        served = self.round if self.manifest.serves is None else self.manifest.serves
-        schema, _ = self._files.read_schema(f"{folder(served)}/{SCHEMA}")
-        return list(schema.names)
+        """Names of the columns of the rows that this round serves."""
+        names: list[str] = self._files.read_schema(self._schema())[0].names
+        return names
+
+    def _schema(self) -> str:
+        serving = self._serving()
+        return f"{folder(self.round if serving is None else serving.round)}/{SCHEMA}"
 
     def _serving(self) -> Manifest | None:
         number = self.manifest.serves
