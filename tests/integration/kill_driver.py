@@ -96,10 +96,11 @@ def main(root: str, kind: str, count: int) -> None:
     torch.set_num_threads(1)
     _, seconds = child(f"{root}/whole")
     whole = outcome(f"{root}/whole")
-    trials = []
+    trials: list[dict[str, Any]] = []
     if kind == "random":
         draw = random.Random(0)
-        trials = [trial(f"{root}/{n}", kill_after=draw.uniform(0.1, 0.95) * seconds) for n in range(count)]
+        while sum(trial["state"] != "finished" for trial in trials) < count:
+            trials.append(trial(f"{root}/{len(trials)}", kill_after=draw.uniform(0.1, 0.95) * seconds))
     else:
         number = 0
         while not trials or trials[-1]["state"] != "finished":
