@@ -1,0 +1,104 @@
+"""Remember: columns that are kept for every input from round to round, in the ledger."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from lit_iterative.columns import Array, look_up, read
+from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.op import Op, Scope
+
+
+@dataclass(frozen=True)
+class Remember(Op):
+    """Keeps columns of every input that it sees, for later rounds; changes no row.
+
+    The ledger has one row for each input ever seen, by ascending ``id``. A new value overwrites the old one;
+    an input that this round does not see keeps what it has. Put it before selectors drop rows. The pools
+    ``Failures`` and ``Curriculum`` read the ledger, and so may any op, as ``context.ledger``.
+
+    Args:
+        columns: Names of the columns; at least one.
+
+    Raises:
+        PipelineError: If there are no columns, or ``id`` is among them.
+        DataError: If an id comes twice or a column changed its type, when run.
+
+    Example:
+        >>> from lit_iterative.ops.testing import example
+        >>> from lit_iterative.pool import Pool
+        >>> table = example(id=[2, 1], **{"scores.confidence": [0.5, 0.75]})
+        >>> Remember(["scores.confidence"]).remember(table, Context(Pool([0, 0, 0], 1))).to_pylist()
+        [{'id': 1, 'scores.confidence': 0.75}, {'id': 2, 'scores.confidence': 0.5}]
+    """
+
+    columns: list[str]
+    scope: ClassVar[Scope] = "global"
+
+    def __post_init__(self) -> None:
+        if not self.columns or "id" in self.columns:
+            raise PipelineError(
+                f"Remember has the columns {list(self.columns)}. Name at least one, and leave out 'id', which is "
+                "always kept."
+            )
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The columns to keep."""
+        return tuple(self.columns)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the table as it is."""
+        return table
+
+    def remember(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the ledger with this table's values."""
+        new = table.select(["id", *dict.fromkeys(self.columns)])
+        old = context.ledger if context.ledger is not None else new.slice(0, 0)
+        new_ids, old_ids = read(new, "id"), read(old, "id")
+        ids, counts = np.unique(new_ids, return_counts=True)
+        if len(ids) != len(new_ids):
+            raise DataError(
+                f"Remember keeps one row for each input, but {len(new_ids) - len(ids)} ids come again, for example "
+                f"{ids[counts > 1][:3].tolist()}. Reduce the candidates of an input to one row before it."
+            )
+        ids = np.union1d(ids, old_ids)
+        at_new, at_old = _positions(ids, new_ids), _positions(ids, old_ids)
+        names = dict.fromkeys([*old.column_names, *new.column_names])
+        return pa.table({name: _joined(name, new, old, at_new, at_old) for name in names})
+
+
+def _positions(ids: Array, known: Array) -> Array:
+    """Return where each id stands among the known ones, -1 where it does not."""
+    position, found = look_up(ids, known)
+    return np.where(found, position, -1)
+
+
+def _joined(name: str, new: pa.Table, old: pa.Table, at_new: Array, at_old: Array) -> pa.Array:
+    """Return a column of the ledger: the new value where there is one, else the old one, else nothing."""
+    parts = [_plain(table.column(name)) for table in (new, old) if name in table.column_names]
+    if len({part.type for part in parts}) > 1:
+        raise DataError(
+            f"The column {name!r} is {parts[0].type} in this round and {parts[1].type} in the ledger. Did the "
+            "number of classes change? Remember it under another name, or start a new round store."
+        )
+    offset = new.num_rows if name in new.column_names else 0
+    place = np.where(at_old >= 0, at_old + offset, -1) if name in old.column_names else np.full(len(at_old), -1)
+    if name in new.column_names:
+        place = np.where(at_new >= 0, at_new, place)
+    return pa.concat_arrays(parts).take(pa.array(place, mask=place < 0))
+
+
+def _plain(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece and without a dictionary, so that columns of two rounds can be joined."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=column.type)
