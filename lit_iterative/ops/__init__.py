@@ -1,7 +1,13 @@
 """Ops: the small typed steps that a round is made of."""
 
 from lit_iterative.ops.actors import EMA, Actor, Ensemble, Initial, MCDropout, Policy, Previous, TestTimeAugmentation
+from lit_iterative.ops.adaptive import AdaMatch, FlexMatch, FreeMatch
+from lit_iterative.ops.align import DistributionAlignment, Sinkhorn
+from lit_iterative.ops.balance import ClassBalance
 from lit_iterative.ops.context import Context, OneRank
+from lit_iterative.ops.curriculum import PercentileCurriculum
+from lit_iterative.ops.dash import Dash
+from lit_iterative.ops.diversity import Dedup, FarthestPoint
 from lit_iterative.ops.labels import HardLabels, Sharpen, SmoothLabels, SoftLabels
 from lit_iterative.ops.merge import Append, Blend, EditInPlace, KeepIfBetter, Merge, Replace
 from lit_iterative.ops.op import Op, check
@@ -11,24 +17,34 @@ from lit_iterative.ops.remember import Remember
 from lit_iterative.ops.revisit import Curriculum, Failures
 from lit_iterative.ops.schedule import Cosine, FromMetric, Linear, Schedule, Steps
 from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Margin, MutualInformation
-from lit_iterative.ops.select import Threshold
+from lit_iterative.ops.select import Quantile, Threshold, TopK
+from lit_iterative.ops.softmatch import SoftMatch
+from lit_iterative.ops.weights import SoftWeights
 
 __all__ = [
     "EMA",
     "Actor",
+    "AdaMatch",
     "Agreement",
     "AllInputs",
     "Append",
     "Blend",
+    "ClassBalance",
     "Confidence",
     "Context",
     "Cosine",
     "Curriculum",
+    "Dash",
+    "Dedup",
+    "DistributionAlignment",
     "EditInPlace",
     "Energy",
     "Ensemble",
     "Entropy",
     "Failures",
+    "FarthestPoint",
+    "FlexMatch",
+    "FreeMatch",
     "FromMetric",
     "GrowingPool",
     "HardLabels",
@@ -41,19 +57,25 @@ __all__ = [
     "MutualInformation",
     "OneRank",
     "Op",
+    "PercentileCurriculum",
     "Policy",
     "Predict",
     "Previous",
+    "Quantile",
     "RandomInputs",
     "Remember",
     "Replace",
     "Schedule",
     "Sharpen",
+    "Sinkhorn",
     "SmoothLabels",
     "SoftLabels",
+    "SoftMatch",
+    "SoftWeights",
     "Steps",
     "Stream",
     "TestTimeAugmentation",
     "Threshold",
+    "TopK",
     "check",
 ]
