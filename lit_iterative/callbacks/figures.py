@@ -1,0 +1,248 @@
+"""Figures of a round for TensorBoard, drawn without pyplot and readable at the size of an image card.
+
+Needs matplotlib, which the extra ``plots`` installs; nothing but :mod:`~lit_iterative.callbacks.telemetry`
+imports this module. Colours are those of Okabe and Ito, which colour-blind people tell apart.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from lit_iterative.columns import Array
+from lit_iterative.rounds.diagnostics import Reliability
+
+BLUE, SKY, VERMILION, GREY = "#0072B2", "#56B4E9", "#D55E00", "#8A8A8A"
+STYLE = {
+    "font.size": 9,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "figure.titlesize": 10,
+    "figure.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "xtick.color": "#404040",
+    "ytick.color": "#404040",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+}
+MOST_TICKS = 20
+MOST_NUMBERS = 12
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw in our style whatever the user's settings are, and leave those as they were."""
+
+    @wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.style.context(["default", STYLE]):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
+def class_distribution(round: int, rows: Array, before: Array | None = None, pool: Array | None = None) -> Figure:
+    """Draw the rows of every class.
+
+    Args:
+        round: Number of the round.
+        rows: Rows of every class, shape ``(classes,)``.
+        before: The same for the round before; left out where there are many classes.
+        pool: Inputs of every true class in the pool; drawn as shares of this round's rows.
+    """
+    figure, axes = _canvas(f"Round {round}: class distribution")
+    place = np.arange(len(rows))
+    if before is None or len(rows) > MOST_TICKS:  # more bars in pairs are not told apart
+        axes.bar(place, rows, 0.8, color=BLUE, label="this round")
+    else:
+        axes.bar(place + 0.2, rows, 0.4, color=BLUE, label="this round")
+        axes.bar(place - 0.2, before, 0.4, color=GREY, alpha=0.6, label="round before")
+    if pool is not None and pool.sum():
+        expected = rows.sum() * pool / pool.sum()
+        axes.hlines(expected, place - 0.45, place + 0.45, colors=VERMILION, linewidth=2, label="true share in pool")
+    _class_ticks(axes.xaxis, len(rows))
+    axes.set(xlabel="pseudo-label", ylabel="rows")
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if len(axes.get_legend_handles_labels()[1]) > 1:
+        figure.legend(loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1.2)
+    return figure
+
+
+@_styled
+def reliability_diagram(round: int, bins: Reliability) -> Figure:
+    """Draw accuracy against confidence, with the rows of every bin below (Guo et al., 2017, figure 1).
+
+    Args:
+        round: Number of the round.
+        bins: The bins.
+    """
+    figure = _figure(f"Round {round}: reliability")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    filled = bins.rows > 0
+    left, width = bins.edges[:-1][filled], np.diff(bins.edges)[filled]
+    low = bins.edges[0]
+    top.bar(left, bins.accuracy[filled], width, align="edge", color=SKY, edgecolor="white", label="accuracy")
+    top.plot([low, 1], [low, 1], color=VERMILION, linestyle="--", linewidth=1.5, label="perfectly calibrated")
+    top.plot(
+        bins.confidence[filled],
+        bins.accuracy[filled],
+        "o",
+        color=BLUE,
+        markersize=3.5,
+        clip_on=False,
+        label="mean of bin",
+    )
+    floor = np.min(bins.accuracy[filled], initial=low)
+    top.set(ylim=(max(0.0, 0.95 * floor) if low else 0.0, 1.0), xlim=(low, 1.0), ylabel="accuracy")
+    top.set_title(f"accuracy {bins.total_accuracy:.1%}, mean confidence {bins.total_confidence:.1%}")
+    top.yaxis.set_major_formatter(FuncFormatter(_percent))
+    bottom.bar(left, bins.rows[filled], width, align="edge", color=GREY, edgecolor="white")
+    bottom.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    bottom.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    bottom.set(xlabel="confidence", ylabel="rows")
+    figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=3, handlelength=1.5)
+    return figure
+
+
+@_styled
+def confusion_matrix(round: int, counts: Array) -> Figure:
+    """Draw true classes against labels; colours are shares of the true class.
+
+    Args:
+        round: Number of the round.
+        counts: Rows, true classes down, labels across, shape ``(classes, classes)``.
+    """
+    right = np.trace(counts) / max(counts.sum(), 1)
+    figure, axes = _canvas(f"Round {round}: labels against hidden truth", f"{right:.1%} of {counts.sum()} right")
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=FuncFormatter(_percent))
+    bar.set_label("share of the true class")
+    _matrix_axes(axes, counts, dark=shares > 0.5)
+    axes.set(xlabel="pseudo-label", ylabel="true class")
+    return figure
+
+
+@_styled
+def class_flow(round: int, counts: Array) -> Figure:
+    """Draw how inputs moved between classes; only changes of class are coloured.
+
+    Args:
+        round: Number of the round.
+        counts: Rows, classes before down, classes now across, with a last row for new inputs and a last
+            column for those that left, shape ``(classes + 1, classes + 1)``.
+    """
+    classes = len(counts) - 1
+    flips = counts[:classes, :classes] * (1 - np.eye(classes, dtype=counts.dtype))
+    both = counts[:classes, :classes].sum()
+    share = f"{flips.sum() / both:.1%}" if both else "0"
+    figure, axes = _canvas(
+        f"Round {round}: class flow",
+        f"{flips.sum()} of {both} ({share}) changed, {counts[classes].sum()} new, {counts[:, classes].sum()} left",
+    )
+    changed = np.zeros(counts.shape)
+    changed[:classes, :classes] = flips
+    image = axes.imshow(changed, cmap="Oranges", vmin=0, vmax=max(1, flips.max(initial=0)))
+    bar = figure.colorbar(image, ax=axes, shrink=0.8)
+    bar.set_label("inputs that changed class")
+    bar.locator = MaxNLocator(4, integer=True)
+    bar.update_ticks()
+    _matrix_axes(axes, counts, dark=changed > 0.6 * max(1, flips.max(initial=0)), margin=("new", "left"))
+    for line in (axes.axhline, axes.axvline):
+        line(classes - 0.5, color=GREY, linewidth=1)
+    axes.set(xlabel=f"class in round {round}", ylabel="class in the round before")
+    return figure
+
+
+@_styled
+def funnel(round: int, names: list[str], rows: list[int]) -> Figure:
+    """Draw how many rows every op left.
+
+    Args:
+        round: Number of the round.
+        names: Where the rows stand: the pool, then the ops in order.
+        rows: Rows there.
+    """
+    figure, axes = _canvas(f"Round {round}: rows after every op")
+    place = np.arange(len(names))
+    bars = axes.barh(place, rows, 0.7, color=[GREY] + [BLUE] * (len(names) - 1))
+    axes.bar_label(bars, [_compact(count) for count in rows], padding=3, fontsize=8)
+    axes.set_yticks(place, names)
+    axes.invert_yaxis()
+    axes.set(xlabel="rows", xlim=(0, 1.15 * max(1, *rows)))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    return figure
+
+
+@_styled
+def render(figure: Figure) -> Array:
+    """Return a figure as pixels, shape ``(height, width, 3)``, uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
+    pixels: Array = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]  # the same
+    return pixels
+
+
+def _figure(title: str) -> Figure:
+    figure = Figure(figsize=(3.9, 3.2), dpi=180, layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
+
+
+def _canvas(title: str, subtitle: str = "") -> tuple[Figure, Axes]:
+    figure = _figure(title)
+    axes = figure.subplots()
+    axes.set_title(subtitle)
+    return figure, axes
+
+
+def _class_ticks(axis: Axis, classes: int, margin: str | None = None) -> None:
+    """Name the classes, every one where there is room, else about eight and a margin that keeps its distance."""
+    if classes <= MOST_TICKS:
+        places = list(range(classes))
+    else:
+        places = [int(place) for place in MaxNLocator(8, integer=True).tick_values(0, classes)]
+        places = [place for place in places if 0 <= place < classes * (1 if margin is None else 0.92)]
+    names = [str(place) for place in places]
+    if margin is not None:
+        places, names = [*places, classes], [*names, margin]
+    axis.set_ticks(places, labels=names)
+
+
+def _matrix_axes(axes: Axes, counts: Array, dark: Array, margin: tuple[str, str] | None = None) -> None:
+    """Name rows and columns, and write the counts where there is room."""
+    classes = len(counts) - (margin is not None)
+    _class_ticks(axes.yaxis, classes, margin and margin[0])
+    _class_ticks(axes.xaxis, classes, margin and margin[1])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if len(counts) > MOST_NUMBERS:
+        return
+    for row, column in np.argwhere(counts):
+        colour = "white" if dark[row, column] else "#303030"
+        axes.text(column, row, _compact(counts[row, column]), ha="center", va="center", color=colour, fontsize=7)
+
+
+def _compact(count: int) -> str:
+    """Write a count in few characters."""
+    if count < 10_000:
+        return str(count)
+    return f"{count / 1000:.0f}k" if count < 1_000_000 else f"{count / 1_000_000:.3g}M"
+
+
+def _percent(share: float, position: int | None = None) -> str:
+    return f"{100 * share:g}%"
