@@ -1,0 +1,204 @@
+"""Classifier: a LightningModule around any network that turns inputs into logits.
+
+It knows nothing of rounds. It takes the batches that rounds may make (weights, soft labels, pairs of
+batches) because those are useful without rounds as well.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+from torch.nn import functional
+from torchmetrics.classification import MulticlassAccuracy
+
+from lit_iterative.errors import DataError, SetupError
+from lit_iterative.modules.labels import check_labels
+
+
+class Examples(NamedTuple):
+    """A batch in parts.
+
+    Args:
+        inputs: What the network takes, ``rows`` of them.
+        labels: Classes ``(rows,)`` or class probabilities ``(rows, classes)``.
+        weights: Weights ``(rows,)``, or none where all count the same.
+    """
+
+    inputs: Any
+    labels: Tensor
+    weights: Tensor | None = None
+
+
+class Classifier(pl.LightningModule):
+    """Trains a network with cross-entropy on hard or soft labels, with or without weights.
+
+    A batch is ``(x, y)`` or ``(x, y, weight)``, or a dictionary ``{"labelled": ..., "pseudo": ...}`` of two such,
+    whose losses are added: ``labelled + pseudo_weight * pseudo`` (FixMatch; Sohn et al., 2020,
+    arXiv:2001.07685, section 2.2). A part of a dictionary may be absent or ``None``.
+
+    Logs ``train_loss``, ``val_loss``, ``val_accuracy`` and ``test_accuracy``.
+
+    Args:
+        model: Inputs to logits ``(rows, classes)``.
+        num_classes: Number of classes.
+        optimizer: Makes the optimiser from the parameters.
+        lr_scheduler: Makes the learning-rate schedule from the optimiser; none when left out.
+        lr_interval: Whether the schedule steps every ``epoch`` or every ``step``.
+        pseudo_weight: Factor of the pseudo-labelled part of a dictionary.
+        weight_norm: What the weighted losses are divided by, see :func:`weighted_mean`.
+
+    Raises:
+        SetupError: If a number makes no sense.
+        DataError: If a batch has another form, or a label is out of range; found before the batch goes to the device.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        num_classes: int,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
+        pseudo_weight: float = 1.0,
+        weight_norm: Literal["weights", "rows"] = "weights",
+    ) -> None:
+        super().__init__()
+        if num_classes < 2 or pseudo_weight < 0:
+            raise SetupError(
+                f"Classifier has num_classes={num_classes} and pseudo_weight={pseudo_weight}. Give at least two "
+                "classes and a factor of 0 or more."
+            )
+        self.model = model
+        self.num_classes = num_classes
+        self.pseudo_weight = pseudo_weight
+        self.weight_norm: Literal["weights", "rows"] = weight_norm
+        self._optimizer = optimizer
+        self._lr_scheduler = lr_scheduler
+        self._lr_interval = lr_interval
+        # labels are checked on the CPU; the metrics' own checks would wait for the device in every batch
+        self.val_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.test_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+
+    def forward(self, inputs: Any) -> Tensor:
+        """Return the logits, shape ``(rows, classes)``."""
+        logits: Tensor = self.model(inputs)
+        return logits
+
+    # ---- Lightning's hooks ----------------------------------------------------------------------------
+
+    def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Check the labels while they are on the CPU, and make weights float32, which every device knows."""
+        if self._trainer is not None and self.trainer.predicting:
+            return batch
+        if isinstance(batch, dict):
+            return {name: None if part is None else self._checked(part) for name, part in batch.items()}
+        return self._checked(batch)
+
+    def _checked(self, batch: Any) -> list[Any]:
+        examples = unpack(batch)
+        check_labels(examples.labels, self.num_classes)
+        weights = [] if examples.weights is None else [examples.weights.float()]
+        return [examples.inputs, examples.labels, *weights]
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        parts = batch if isinstance(batch, dict) else {"labelled": batch}
+        factors = {"labelled": 1.0, "pseudo": self.pseudo_weight}
+        present = {name: unpack(parts[name]) for name in factors if parts.get(name) is not None}
+        if not present:
+            raise DataError(
+                f"A batch has the parts {sorted(parts)}. Give 'labelled', 'pseudo' or both, each (x, y) or "
+                "(x, y, weight)."
+            )
+        losses = [factors[name] * self._loss(examples) for name, examples in present.items()]
+        loss = torch.stack(losses).sum()
+        rows = sum(len(examples.labels) for examples in present.values())
+        self.log("train_loss", loss, on_step=True, on_epoch=False, batch_size=rows)
+        return loss
+
+    def _loss(self, examples: Examples) -> Tensor:
+        losses = functional.cross_entropy(self(examples.inputs), examples.labels, reduction="none")
+        return weighted_mean(losses, examples.weights, self.weight_norm)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Measure the loss and the accuracy."""
+        examples = unpack(batch)
+        logits = self(examples.inputs)
+        loss = functional.cross_entropy(logits, examples.labels)
+        self.val_accuracy(logits, classes_of(examples.labels))
+        self.log("val_loss", loss, batch_size=len(logits), sync_dist=True)
+        self.log("val_accuracy", self.val_accuracy, prog_bar=True, batch_size=len(logits))
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Measure the accuracy."""
+        examples = unpack(batch)
+        logits = self(examples.inputs)
+        self.test_accuracy(logits, classes_of(examples.labels))
+        self.log("test_accuracy", self.test_accuracy, batch_size=len(logits))
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Return the logits of the inputs, shape ``(rows, classes)``; labels in the batch are not looked at."""
+        logits: Tensor = self(batch[0] if isinstance(batch, list | tuple) else batch)
+        return logits
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser, and the schedule where there is one."""
+        optimizer = self._optimizer(self.parameters())
+        if self._lr_scheduler is None:
+            return optimizer
+        schedule = {"scheduler": self._lr_scheduler(optimizer), "interval": self._lr_interval, "monitor": "val_loss"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+def unpack(batch: Any) -> Examples:
+    """Return the parts of a batch.
+
+    Raises:
+        DataError: If it is not ``(x, y)`` or ``(x, y, weight)``.
+
+    Example:
+        >>> unpack(["x", torch.tensor([1])]).weights is None
+        True
+    """
+    if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
+        form = f"{type(batch).__name__} of {len(batch)} parts" if hasattr(batch, "__len__") else type(batch).__name__
+        raise DataError(
+            f"Classifier was given a batch that is a {form}. Give (x, y) or (x, y, weight), or override "
+            "on_before_batch_transfer in your DataModule to make it so."
+        )
+    return Examples(*batch)
+
+
+def weighted_mean(losses: Tensor, weights: Tensor | None, norm: Literal["weights", "rows"] = "weights") -> Tensor:
+    """Return the mean of losses by their weights.
+
+    ``weights`` divides by the sum of the weights, ``sum(w * l) / sum(w)``: only their ratios count, a batch of
+    rows that are all doubtful moves the network as much as one of sure rows, and the learning rate keeps its meaning
+    whatever the scale. ``rows`` divides by the number of rows, ``sum(w * l) / n``: a doubtful batch moves the network
+    less, as FixMatch (arXiv:2001.07685, eq. 4) and SoftMatch do. Where all weights are 0 the loss is 0 in both.
+
+    Args:
+        losses: Shape ``(rows,)``.
+        weights: Shape ``(rows,)``, not negative; none counts as 1 for every row.
+        norm: What the sum is divided by.
+
+    Example:
+        >>> losses, weights = torch.tensor([4.0, 8.0]), torch.tensor([0.75, 0.25])
+        >>> weighted_mean(losses, weights).item(), weighted_mean(losses, weights, "rows").item()
+        (5.0, 2.5)
+    """
+    if weights is None:
+        return losses.mean()
+    weights = weights.to(losses.dtype)
+    total = (weights * losses).sum()
+    if norm == "rows":
+        return total / len(losses)
+    sum_of_weights = weights.sum()
+    return total / torch.where(sum_of_weights > 0, sum_of_weights, torch.ones_like(sum_of_weights))
+
+
+def classes_of(labels: Tensor) -> Tensor:
+    """Return the class of every row, shape ``(rows,)``: the label, or the largest part of a soft one."""
+    return labels.argmax(dim=1) if labels.ndim == 2 else labels

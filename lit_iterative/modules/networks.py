@@ -1,0 +1,61 @@
+"""Small networks that train in seconds on a CPU and can be named in YAML."""
+
+from torch import Tensor, nn
+
+from lit_iterative.errors import SetupError
+
+
+class SmallConvNet(nn.Module):
+    """Three 3x3 convolutions with batch norm and two poolings, then dropout and one linear layer.
+
+    Every layer that has weights can draw them anew, which ``ReinitFromScratch`` needs.
+
+    Args:
+        channels: Channels of the first convolution; the others have twice as many.
+        classes: Number of classes.
+        dropout: Share of the features that are dropped in training.
+        colours: Channels of the images.
+        size: Height and width of the images, in pixels; at least 4.
+
+    Shapes:
+        images ``(rows, colours, size, size)`` to logits ``(rows, classes)``.
+
+    Raises:
+        SetupError: If a number makes no sense.
+
+    Example:
+        >>> import torch
+        >>> SmallConvNet(channels=4)(torch.zeros(2, 1, 8, 8)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(
+        self, channels: int = 16, classes: int = 10, dropout: float = 0.3, colours: int = 1, size: int = 8
+    ) -> None:
+        super().__init__()
+        if channels < 1 or colours < 1 or classes < 2 or size < 4:
+            raise SetupError(
+                f"SmallConvNet has channels={channels}, classes={classes}, colours={colours}, size={size}. Give at "
+                "least one channel and colour, two classes and images of 4 pixels."
+            )
+        wide = 2 * channels
+        self.features = nn.Sequential(
+            *_block(colours, channels),
+            *_block(channels, wide),
+            nn.MaxPool2d(2),
+            *_block(wide, wide),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(wide * (size // 4) ** 2, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of every class, shape ``(rows, classes)``."""
+        logits: Tensor = self.head(self.dropout(self.features(images)))
+        return logits
+
+
+def _block(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    # batch norm has its own shift, so the convolution needs none
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
