@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,15 +26,14 @@ def start(folder: Any, *arguments: str) -> subprocess.Popen[str]:
 def finish(folder: Any, *arguments: str) -> dict[str, Any]:
     process = start(folder, *arguments)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-2000:]
+    assert process.returncode == 0, errors[-6000:]
     with open(os.path.join(folder, "outcome.json")) as file:
         return json.load(file)
 
 
-def data_bytes(folder: Any) -> dict[str, bytes]:
-    store = os.path.join(folder, "rounds")
-    names = [os.path.join(d, n) for d, _, found in os.walk(store) for n in found if n.endswith(".parquet")]
-    return {os.path.relpath(name, store): open(name, "rb").read() for name in names}
+def data_bytes(folder: Path) -> dict[str, bytes]:
+    store = folder / "rounds"
+    return {str(name.relative_to(store)): name.read_bytes() for name in store.rglob("*.parquet")}
 
 
 @pytest.mark.parametrize("pool", [200, 50])
