@@ -27,7 +27,7 @@ class Dedup(Op):
 
     Raises:
         PipelineError: If there are no columns.
-        DataError: If a score is NaN, when run.
+        DataError: If a score, or a number that is compared, is NaN, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
@@ -64,13 +64,22 @@ class Dedup(Op):
         """Return one row of each kind."""
         kinds = np.zeros(table.num_rows, dtype=np.int64)
         for column in self.columns:
-            kinds = joint_codes(kinds, codes(read(table, column), self.decimals))
+            kinds = joint_codes(kinds, codes(self._values(table, column), self.decimals))
         if self.score is None:
             order = id_order(table)
         else:
             order = best_first(table, read_score(table, self.score), self.keep_above)
         one = np.ones(kinds.max(initial=-1) + 1, dtype=np.int64)
         return keep(table, first_of_each_mask(order, kinds, one))
+
+    def _values(self, table: pa.Table, column: str) -> Array:
+        values = read(table, column)
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            raise DataError(
+                f"Dedup compares the column {column!r}, but {np.isnan(values).sum()} of its numbers are NaN, equal to "
+                "nothing. Fill or drop these rows first."
+            )
+        return values
 
 
 def codes(values: Array, decimals: int | None = None) -> Array:
