@@ -133,7 +133,7 @@ class Files:
             StoreError: If it is truncated or damaged.
         """
         try:
-            with self._fs.open(posixpath.join(self._root, name), "rb") as file:
+            with self._source(name) as file:
                 return pq.read_table(file, columns=columns)
         except (pa.ArrowInvalid, OSError) as error:
             raise StoreError(
@@ -143,9 +143,17 @@ class Files:
 
     def read_schema(self, name: str) -> tuple[pa.Schema, int]:
         """Return the schema of a Parquet file, with its metadata, and its number of rows."""
-        with self._fs.open(posixpath.join(self._root, name), "rb") as file:
+        with self._source(name) as file:
             parquet = pq.ParquetFile(file)
             return parquet.schema_arrow, parquet.metadata.num_rows
+
+    def _source(self, name: str) -> pa.NativeFile:
+        """Open a file without Python in the way.
+
+        Arrow's threads outlive a read, and those that hold a Python file abort the interpreter's exit now and
+        then (apache/arrow issue 33975).
+        """
+        return pa.OSFile(self.path(name)) if self._local else pa.BufferReader(self.read_bytes(name))
 
     def write_table(self, name: str, table: pa.Table) -> bytes:
         """Write a Parquet file and return its bytes; the same table always gives the same bytes."""
