@@ -101,7 +101,8 @@ def spec(part: Any) -> Any:
         return {str(key): spec(value) for key, value in part.items()}
     if part is None or isinstance(part, bool | int | float | str):
         return part
-    return f"{type(part).__module__}.{type(part).__qualname__}"
+    named = part if hasattr(part, "__qualname__") and getattr(part, "__module__", None) else type(part)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def check(ops: list[Op], columns: tuple[str, ...] = ("id",)) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -47,7 +46,12 @@ class WeightPolicy(ABC):
 
 @dataclass(frozen=True)
 class Continue(WeightPolicy):
-    """Goes on from the live weights."""
+    """Goes on from the live weights.
+
+    Example:
+        >>> Continue().apply(nn.Linear(1, 1), SyncContext(round=1, seed=0, initial=dict, past=dict))
+        False
+    """
 
     def apply(self, module: nn.Module, context: SyncContext) -> bool:
         """Change nothing."""
@@ -56,7 +60,15 @@ class Continue(WeightPolicy):
 
 @dataclass(frozen=True)
 class ReinitFromBase(WeightPolicy):
-    """Goes back to the weights and buffers from before training, in every round."""
+    """Goes back to the weights and buffers from before training, in every round.
+
+    Example:
+        >>> module, initial = nn.Linear(1, 1, bias=False), {"weight": torch.tensor([[7.0]])}
+        >>> ReinitFromBase().apply(module, SyncContext(round=1, seed=0, initial=lambda: initial, past=dict))
+        True
+        >>> module.weight.item()
+        7.0
+    """
 
     needs_initial = True
 
@@ -68,7 +80,16 @@ class ReinitFromBase(WeightPolicy):
 
 @dataclass(frozen=True)
 class ReinitFromScratch(WeightPolicy):
-    """Draws all weights anew, from another seed in every round; running statistics start anew as well."""
+    """Draws all weights anew, from another seed in every round; running statistics start anew as well.
+
+    Example:
+        >>> module = nn.Linear(1, 1)
+        >>> before = module.weight.item()
+        >>> ReinitFromScratch().apply(module, SyncContext(round=1, seed=0, initial=dict, past=dict))
+        True
+        >>> module.weight.item() == before
+        False
+    """
 
     def apply(self, module: nn.Module, context: SyncContext) -> bool:
         """Reset every layer.
@@ -93,6 +114,15 @@ class RollBack(WeightPolicy):
         monitor: Name of the metric.
         mode: Whether it is to be small or large.
         tolerance: How much worse than the best is still good enough.
+
+    Example:
+        >>> module, best = nn.Linear(1, 1, bias=False), {"weight": torch.tensor([[7.0]])}
+        >>> scores = {0: {"val_accuracy": 0.9}, 1: {"val_accuracy": 0.8}}
+        >>> context = SyncContext(round=1, seed=0, initial=dict, past=lambda round: best, scores=scores)
+        >>> RollBack("val_accuracy").apply(module, context)
+        True
+        >>> module.weight.item()
+        7.0
     """
 
     monitor: str
@@ -177,9 +207,3 @@ def check_schedules(scheduler: Any, interval: str, fixed_length: bool) -> None:
             "epoch. Give the data a fixed length (Mixing(rows_per_epoch=...) of the refreshable DataModule), or step "
             "the schedule once an epoch (interval: epoch)."
         )
-
-
-def weights_of(checkpoint: str) -> Weights:
-    """Return the module's weights in a Lightning checkpoint."""
-    weights: Weights = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    return weights
