@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_iterative import _compat
@@ -28,17 +27,18 @@ from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import resolve
 from lit_iterative.rounds.make import Facts, hash_ops, hash_weights, make_round
 from lit_iterative.rounds.plan import Phase, Plan, Plateau, When
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import BOUNDARY, Store, Version, folder
 from lit_iterative.rounds.sync import (
     SyncContext,
     reset_optimizers,
     rewarm_schedules,
     snapshot_schedules,
-    weights_of,
 )
+from lit_iterative.rounds.weights import load_checkpoint_weights, load_weights, save_weights
 from lit_iterative.seeds import seed_all
 
 STATE = "lit_iterative_rounds"
+INITIAL = "initial.pt"
 
 
 class Rounds(pl.Callback):
@@ -69,7 +69,8 @@ class Rounds(pl.Callback):
     ) -> None:
         self.when = when
         self.dirpath = dirpath
-        self.plan = Plan(phases, int(os.environ.get("PL_GLOBAL_SEED", 0)) if seed is None else seed, shard_size)
+        self.seed = seed
+        self.plan = Plan(phases, seed or 0, shard_size)
         self.rounds_made = 0
         self.last_epoch: int | None = None
         self.plateau = Plateau()
@@ -103,8 +104,10 @@ class Rounds(pl.Callback):
         checks.check_alone(trainer, Rounds)
         checks.check_strategy(trainer)
         self._store = Store(self.dirpath or os.path.join(trainer.default_root_dir, "rounds"))
-        self._data.attach(self._store, self.plan.seed)
         self._ranks = TrainerRanks(trainer)
+        if self.seed is None:  # known only now; and ranks started by another have it earlier than that one
+            self.plan = replace(self.plan, seed=self._ranks.broadcast(int(os.environ.get("PL_GLOBAL_SEED", 0))))
+        self._data.attach(self._store, self.plan.seed)
         self._check_plan()
         if self._ranks.rank == 0:
             self._data.pool()  # an unusable pool is found now, not after the warm-up
@@ -128,10 +131,8 @@ class Rounds(pl.Callback):
         self._schedules = snapshot_schedules(schedulers)
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._scaler = None if scaler is None else scaler.state_dict()
-        if self._needs_initial() and self._ranks.rank == 0 and not self._store.files.exists("initial.pt"):
-            path = self._store.files.path("initial.pt")
-            state = {name: value.cpu() for name, value in pl_module.state_dict().items()}
-            self._store.files.guarded("initial.pt", partial(torch.save, state, path))
+        if self._needs_initial() and self._ranks.rank == 0 and not self._store.files.exists(INITIAL):
+            save_weights(self._store.files, INITIAL, pl_module.state_dict())
         self._ranks.barrier()
 
     def _needs_initial(self) -> bool:
@@ -221,7 +222,7 @@ class Rounds(pl.Callback):
         previous = self._store.open(round - 1) if round else None
         saved: dict[str, Callable[[], Weights]] = {"initial": self._initial}
         if previous is not None:
-            saved["previous"] = partial(weights_of, previous.boundary)
+            saved["previous"] = partial(self._past, round - 1)
         teacher = _teacher(trainer)
         if teacher is not None:
             saved["ema"] = teacher.weights
@@ -238,8 +239,10 @@ class Rounds(pl.Callback):
         )
 
     def _initial(self) -> Weights:
-        weights: Weights = torch.load(self._store.files.path("initial.pt"), map_location="cpu", weights_only=True)
-        return weights
+        return load_weights(self._store.files, INITIAL)
+
+    def _past(self, round: int) -> Weights:
+        return load_checkpoint_weights(self._store.files, f"{folder(round)}/{BOUNDARY}")
 
     def _facts(self, trainer: pl.Trainer, module: pl.LightningModule, context: Context, phase: Phase) -> Facts:
         teacher = _teacher(trainer)
@@ -276,7 +279,7 @@ class Rounds(pl.Callback):
             if moved:
                 rank_zero_warn(f"This run starts round {facts.round} from other weights; set aside: {moved}.")
         self._ranks.barrier()
-        self._save(trainer, f"{draft.base}/boundary.ckpt", pending=True)
+        self._save(trainer, f"{draft.base}/{BOUNDARY}", pending=True)
         if self._ranks.rank == 0:
             draft.begin(facts.to_dict())
         self._ranks.barrier()
@@ -293,8 +296,7 @@ class Rounds(pl.Callback):
         versions = [self._store.open(round) for round in range(self.rounds_made)]
         scores: dict[int, Mapping[str, float]] = {v.round: v.manifest.metrics_before for v in versions}
         scores[self.rounds_made] = self._metrics
-        past: Callable[[int], Weights] = lambda round: weights_of(versions[round].boundary)  # noqa: E731
-        context = SyncContext(self.rounds_made, self.plan.seed, self._initial, past, scores)
+        context = SyncContext(self.rounds_made, self.plan.seed, self._initial, self._past, scores)
         changed = phase.weights.apply(module, context)
         teacher = _teacher(trainer)
         if changed and teacher is not None:

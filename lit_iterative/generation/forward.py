@@ -17,6 +17,7 @@ from lit_iterative.errors import SetupError
 from lit_iterative.seeds import seed_all
 
 Weights = Mapping[str, Tensor]
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class ForwardPass:
 
     @contextmanager
     def _dropout(self, active: bool) -> Iterator[None]:
-        layers = [m for m in self._module.modules() if isinstance(m, nn.modules.dropout._DropoutNd)] if active else []
+        layers = [layer for layer in self._module.modules() if isinstance(layer, DROPOUT)] if active else []
         for layer in layers:
             layer.training = True
         try:

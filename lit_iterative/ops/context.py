@@ -48,7 +48,9 @@ class OneRank:
 class History(Protocol):
     """The data of an earlier round."""
 
-    round: int
+    @property
+    def round(self) -> int:
+        """Its number."""
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """Return its rows, all columns or some."""

@@ -23,6 +23,7 @@ from lit_iterative.rounds.files import Files, digest
 from lit_iterative.rounds.manifest import Manifest, Shard
 
 SCHEMA = "data/schema.parquet"
+BOUNDARY = "boundary.ckpt"
 
 
 def folder(round: int) -> str:
@@ -46,7 +47,7 @@ class Version:
     @property
     def boundary(self) -> str:
         """Path of the trainer's checkpoint at the boundary at which the round was made."""
-        return self._files.path(f"{folder(self.round)}/boundary.ckpt")
+        return self._files.path(f"{folder(self.round)}/{BOUNDARY}")
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """Return the rows that this round serves, which are an earlier round's where it is empty.
@@ -165,7 +166,7 @@ class Store:
             return self.files.path("last.ckpt")
         for round in (done, done - 1):
             if round >= 0 and self.files.exists(f"{folder(round)}/boundary.json"):
-                return self.files.path(f"{folder(round)}/boundary.ckpt")
+                return self.files.path(f"{folder(round)}/{BOUNDARY}")
         return None
 
     def supersede(self, round: int) -> list[str]:
@@ -211,7 +212,7 @@ class Draft:
     @property
     def boundary(self) -> str:
         """Path for the trainer's checkpoint."""
-        return self._files.path(f"{self.base}/boundary.ckpt")
+        return self._files.path(f"{self.base}/{BOUNDARY}")
 
     @property
     def begun(self) -> bool:
