@@ -253,8 +253,7 @@ def entropy(probs: Array) -> Array:
         [0.6931, 0.0]
     """
     exact = probs.astype(np.float64).clip(min=0)
-    # torch's entr is 0 at 0. "+ 0.0" turns the sum's -0.0 into 0.0.
-    total: Array = torch.special.entr(torch.from_numpy(exact)).sum(dim=-1).numpy() + 0.0
+    total: Array = torch.special.entr(torch.from_numpy(exact)).sum(dim=-1).numpy()
     return total
 
 
