@@ -1,0 +1,301 @@
+"""What a fit leaves in the loggers, read back from their files."""
+
+import csv
+import io
+import sys
+import warnings
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lit_iterative.callbacks import PseudoLabels, telemetry
+from lit_iterative.columns import read
+from lit_iterative.datamodules import Refreshable
+from lit_iterative.rounds.store import Store
+
+EVERY = {"rows_after_ops", "class_distribution", "class_flow", "confusion", "reliability"}
+EPOCHS, WARMUP, ROUNDS = 5, 2, 3
+
+
+def points(rows, seed):
+    draw = torch.Generator().manual_seed(seed)
+    label = torch.arange(rows) % 3
+    centre = torch.tensor([[2.0, 0.0], [-1.0, 1.7], [-1.0, -1.7]])[label]
+    return centre + torch.randn(rows, 2, generator=draw), label
+
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 3))
+
+    def forward(self, x):
+        return self.net(x)
+
+    def training_step(self, batch, batch_idx):
+        return nn.functional.cross_entropy(self(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.02)
+
+
+class Data(pl.LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(*points(60, 0)), 16, shuffle=True)
+
+    def predict_dataloader(self):
+        return DataLoader(TensorDataset(points(120, 1)[0]), 50)
+
+
+class Told(Refreshable, Data):
+    """With hidden labels, some of them unknown."""
+
+    def pool_truth(self):
+        return np.where(np.arange(120) % 10, points(120, 1)[1].numpy(), -1)
+
+
+class Untold(Refreshable, Data):
+    """Without hidden labels."""
+
+
+def fit(folder, loggers, data=None, threshold=0.6, callbacks=(), **options):
+    """Fit for three rounds and return the trainer."""
+    pl.seed_everything(3)
+    rounds = PseudoLabels(threshold, warmup_epochs=WARMUP, dirpath=str(folder / "rounds"))
+    trainer = pl.Trainer(
+        max_epochs=EPOCHS,
+        accelerator="cpu",
+        devices=1,
+        logger=loggers,
+        callbacks=[rounds, *callbacks],
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **{"enable_checkpointing": False, **options},
+    )
+    trainer.fit(Module(), data or Told())
+    return trainer
+
+
+def events(folder):
+    found = EventAccumulator(str(folder / "tb"), size_guidance={"histograms": 0, "images": 0, "scalars": 0})
+    return found.Reload()
+
+
+def board(folder):
+    return TensorBoardLogger(folder, name="tb", version="")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A fit with TensorBoard and CSV, and hidden labels: its folder and trainer."""
+    folder = tmp_path_factory.mktemp("telemetry")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fixture that keeps peers quiet comes later than this one
+        trainer = fit(folder, [board(folder), CSVLogger(folder, name="csv", version="")])
+    return folder, trainer
+
+
+def versions(folder):
+    found = list(Store(folder / "rounds").versions())
+    assert len(found) == ROUNDS
+    return found
+
+
+@pytest.mark.parametrize("name", ["coverage", "label_accuracy", "confidence", "calibration_error", "flip_rate"])
+def test_scalars_stand_on_the_round_axis_with_the_values_of_the_manifest(run, name):
+    folder, _ = run
+    logged = {event.step: event.value for event in events(folder).Scalars(f"by_round/{name}")}
+    known = {v.round: v.manifest.metrics[name] for v in versions(folder) if name in v.manifest.metrics}
+    assert logged == pytest.approx(known)
+    assert len(known) == (ROUNDS - 1 if name == "flip_rate" else ROUNDS)
+
+
+def test_scalars_stand_on_the_global_step_too(run):
+    folder, _ = run
+    logged = events(folder).Scalars("round/coverage")
+    assert [event.value for event in logged] == pytest.approx(
+        [v.manifest.metrics["coverage"] for v in versions(folder)]
+    )
+    ends = [v.manifest.global_step for v in versions(folder)][1:]  # a round's epoch ends where the next one is made
+    assert [event.step for event in logged[:-1]] == [step - 1 for step in ends]
+
+
+def test_the_step_axis_is_not_replaced(run):
+    folder, _ = run
+    assert "step" not in events(folder).Tags()["scalars"]
+
+
+def test_scalars_can_be_monitored(run):
+    folder, trainer = run
+    last = versions(folder)[-1].manifest
+    assert float(trainer.callback_metrics["round/coverage"]) == pytest.approx(last.metrics["coverage"])
+    assert float(trainer.callback_metrics["round/seconds"]) == pytest.approx(last.seconds)
+
+
+def test_the_histogram_counts_the_confidence_of_every_row(run):
+    folder, _ = run
+    logged = events(folder).Histograms("by_round/confidence_histogram")
+    assert [event.step for event in logged] == list(range(ROUNDS))
+    for event, version in zip(logged, versions(folder), strict=True):
+        confidence = read(version.table(), "scores.confidence")
+        got = event.histogram_value
+        assert got.num == len(confidence)
+        assert got.sum == pytest.approx(confidence.sum(dtype=float), rel=1e-6)
+        below = sum(n for limit, n in zip(got.bucket_limit, got.bucket, strict=True) if limit <= 0.8 + 1e-9)
+        assert below == pytest.approx((confidence < 0.8).sum())
+        assert sum(got.bucket) == len(confidence)
+
+
+def test_every_figure_is_there_in_every_round_that_can_have_it(run):
+    folder, _ = run
+    found = events(folder)
+    assert set(found.Tags()["images"]) == {f"by_round/{name}" for name in EVERY}
+    for name in EVERY:
+        steps = [event.step for event in found.Images(f"by_round/{name}")]
+        assert steps == list(range(1 if name == "class_flow" else 0, ROUNDS)), name
+        image = Image.open(io.BytesIO(found.Images(f"by_round/{name}")[-1].encoded_image_string))
+        assert image.size == (702, 576)
+
+
+def test_no_tag_is_of_two_kinds(run):
+    folder, _ = run
+    tags = events(folder).Tags()
+    together = [*tags["scalars"], *tags["images"], *tags["histograms"]]
+    assert len(together) == len(set(together))
+
+
+def test_csv_gets_the_scalars_alone(run):
+    folder, _ = run
+    with open(folder / "csv" / "metrics.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["by_round/coverage"]]
+    assert [int(row["step"]) for row in rows] == list(range(ROUNDS))
+    known = [v.manifest.metrics["coverage"] for v in versions(folder)]
+    assert [float(row["by_round/coverage"]) for row in rows] == pytest.approx(known)
+    assert not any(name.endswith(("histogram", *EVERY)) for name in rows[0])
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The arguments of every figure that is drawn."""
+    from lit_iterative.callbacks import figures
+
+    calls = {}
+    for name in ("class_distribution", "class_flow", "confusion_matrix", "reliability_diagram", "funnel"):
+        real = getattr(figures, name)
+
+        def spy(round, *args, name=name, real=real):
+            calls[name, round] = args
+            return real(round, *args)
+
+        monkeypatch.setattr(figures, name, spy)
+    return calls
+
+
+def test_figures_are_given_the_numbers_of_the_round(tmp_path, drawn):
+    fit(tmp_path, [board(tmp_path)])
+    found = versions(tmp_path)
+    truth = Told().pool_truth()
+    tables = [dict(zip(*(read(v.table(), c).tolist() for c in ("id", "label")), strict=True)) for v in found]
+    for round, labels in enumerate(tables):
+        before = tables[round - 1] if round else None
+        rows, old_rows, pool = drawn["class_distribution", round]
+        assert rows.tolist() == [list(labels.values()).count(c) for c in range(3)]
+        assert pool.tolist() == [(truth == c).sum() for c in range(3)]
+        (counts,) = drawn["confusion_matrix", round]
+        pairs = [(truth[key], label) for key, label in labels.items() if truth[key] >= 0]
+        assert counts.tolist() == [[pairs.count((t, c)) for c in range(3)] for t in range(3)]
+        (bins,) = drawn["reliability_diagram", round]
+        assert bins.rows.sum() == len(pairs)
+        assert bins.total_accuracy == pytest.approx(found[round].manifest.metrics["label_accuracy"])
+        names, left = drawn["funnel", round]
+        assert (names[0], left[0]) == ("pool", 120)
+        assert left[names.index("Threshold")] == len(labels)
+        if before is None:
+            assert old_rows is None
+            continue
+        assert old_rows.tolist() == [list(before.values()).count(c) for c in range(3)]
+        (flow,) = drawn["class_flow", round]
+        moves = [(before.get(key, 3), labels.get(key, 3)) for key in labels.keys() | before.keys()]
+        assert flow.tolist() == [[moves.count((b, n)) for n in range(4)] for b in range(4)]
+
+
+def test_without_hidden_labels_there_is_nothing_to_compare_with(tmp_path):
+    fit(tmp_path, [board(tmp_path)], Untold())
+    found = {tag.removeprefix("by_round/") for tag in events(tmp_path).Tags()["images"]}
+    assert found == EVERY - {"confusion", "reliability"}
+
+
+def test_without_matplotlib_scalars_and_histograms_stay_and_one_line_names_the_extra(tmp_path, monkeypatch, caplog):
+    telemetry._tell_of_extra.cache_clear()
+    monkeypatch.delitem(sys.modules, "lit_iterative.callbacks.figures", raising=False)
+    monkeypatch.delattr("lit_iterative.callbacks.figures", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib.style", None)
+    with caplog.at_level("INFO"):
+        fit(tmp_path, [board(tmp_path)])
+    found = events(tmp_path)
+    assert found.Tags()["images"] == []
+    assert [event.step for event in found.Histograms("by_round/confidence_histogram")] == list(range(ROUNDS))
+    assert len(found.Scalars("by_round/coverage")) == ROUNDS
+    lines = [line for line in caplog.messages if "lit-iterative[plots]" in line]
+    assert len(lines) == 1
+
+
+def test_another_missing_module_is_not_blamed_on_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "lit_iterative.callbacks.figures", raising=False)
+    monkeypatch.delattr("lit_iterative.callbacks.figures", raising=False)
+    monkeypatch.setitem(sys.modules, "lit_iterative.callbacks.figures", None)
+    with pytest.raises(ModuleNotFoundError, match="figures"):
+        fit(tmp_path, [board(tmp_path)])
+
+
+@pytest.mark.filterwarnings("ignore:Round . is empty")
+def test_an_empty_round_logs_its_scalars_and_where_its_rows_went(tmp_path):
+    fit(tmp_path, [board(tmp_path)], threshold=1.1)
+    found = events(tmp_path)
+    assert [event.value for event in found.Scalars("by_round/coverage")] == [0.0] * ROUNDS
+    assert found.Tags()["images"] == ["by_round/rows_after_ops"]
+    assert found.Tags()["histograms"] == []
+
+
+def test_no_logger_is_fine_and_rounds_can_still_be_monitored(tmp_path):
+    assert "round/coverage" in fit(tmp_path, False).callback_metrics
+
+
+def test_no_logger_reads_no_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(telemetry.Snapshot, "of", None)
+    fit(tmp_path, CSVLogger(tmp_path))
+
+
+def test_a_checkpoint_can_monitor_a_round(tmp_path):
+    best = ModelCheckpoint(tmp_path / "best", monitor="round/coverage", mode="max")
+    fit(tmp_path, False, callbacks=[best], enable_checkpointing=True)
+    assert float(best.best_model_score) == pytest.approx(
+        max(v.manifest.metrics["coverage"] for v in versions(tmp_path)), abs=1e-6
+    )
+
+
+def test_other_ranks_monitor_but_write_nothing(tmp_path, monkeypatch):
+    fit(tmp_path, False)
+    version = versions(tmp_path)[0]
+
+    class Rank1:
+        is_global_zero = False
+        loggers = property(lambda self: pytest.fail("rank 1 must not log"))
+
+    class Listener:
+        def log_dict(self, values, **options):
+            self.values, self.options = values, options
+
+    module = Listener()
+    telemetry.log_round(Rank1(), module, version, None, Told().pool())
+    assert module.values["round/rows"] == version.manifest.rows
+    assert module.options["sync_dist"]
