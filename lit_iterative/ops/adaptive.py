@@ -232,7 +232,8 @@ class AdaMatch(Op):
 def reaches(probs: Array, thresholds: Array) -> Array:
     """Return which rows have at least the confidence asked of the class they predict.
 
-    Thresholds are compared in the precision of the predictions, so that a float32 confidence of 0.95 reaches 0.95.
+    Thresholds are compared in the precision of the predictions, so that a float32 confidence of 0.95 reaches 0.95,
+    and the rounding of a mean is forgiven, so that equal confidences reach their mean.
 
     Args:
         probs: Shape ``(rows, classes)``.
@@ -242,5 +243,5 @@ def reaches(probs: Array, thresholds: Array) -> Array:
         >>> reaches(np.array([[0.7, 0.3], [0.4, 0.6]], dtype=np.float32), np.array([0.7, 0.65]))
         array([ True, False])
     """
-    asked = thresholds.astype(probs.dtype)[probs.argmax(axis=1)]
+    asked = (thresholds * (1 - 1e-12)).astype(probs.dtype)[probs.argmax(axis=1)]
     return np.asarray(probs.max(axis=1, initial=0.0) >= asked)

@@ -58,5 +58,5 @@ def check_range(
         return
     if not low <= value <= high or (open_low and value == low):
         bounds = f"above {low:g}" if open_low else f"from {low:g}"
-        upper = f" to {high:g}" if high < math.inf else " on"
+        upper = f" to {high:g}" if high < math.inf else "" if open_low else " on"
         raise PipelineError(f"{name} is {value}. Give a number {bounds}{upper}.")

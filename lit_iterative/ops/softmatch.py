@@ -87,8 +87,8 @@ def truncated_gaussian(values: Array, mean: float, sigma: float) -> Array:
         >>> truncated_gaussian(np.array([0.0, 1.0, 2.0]), mean=1.0, sigma=1.0).round(4).tolist()
         [0.6065, 1.0, 1.0]
     """
-    short = np.maximum(mean - values, 0.0)
+    # The mean of equal values may round to just above them, by as much as their deviation.
+    short = np.where(mean - values > 1e-12 * abs(mean), mean - values, 0.0)
     if sigma == 0.0:
-        # The mean of equal values may round to just above them.
-        return (short <= 1e-12 * abs(mean)).astype(np.float64)
+        return (short == 0.0).astype(np.float64)
     return np.asarray(np.exp(-0.5 * (short / sigma) ** 2))

@@ -76,7 +76,7 @@ def check_keeps_order(op, **options):
         left, right = (run(op, t, memory=m) for t, m in zip((table, shuffled(table)), memories, strict=True))
         assert by_id(left) == by_id(right)
         assert memories[0] == memories[1]
-        assert 0 < right.num_rows
+        assert right.num_rows > 0
         assert (np.diff(read(right, "row")) > 0).all()
 
 
