@@ -1,6 +1,8 @@
 """DataModules whose data is swapped between rounds."""
 
+from lit_iterative.datamodules.digits import Digits, DigitsData
+from lit_iterative.datamodules.jitter import Jitter
 from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.refreshable import Refreshable
 
-__all__ = ["Mixing", "Refreshable"]
+__all__ = ["Digits", "DigitsData", "Jitter", "Mixing", "Refreshable"]

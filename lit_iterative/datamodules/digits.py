@@ -89,10 +89,6 @@ class Digits(pl.LightningDataModule):
         """Return the pool."""
         return self._loader(self.unlabelled)
 
-    def pool_truth(self) -> Array:
-        """Return the hidden labels of the pool, for diagnostics."""
-        return self.hidden_labels
-
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Change the images of a training batch."""
         if self.augment is None or self.trainer is None or not self.trainer.training:
@@ -114,6 +110,10 @@ class Digits(pl.LightningDataModule):
 
 class DigitsData(Refreshable, Digits):
     """:class:`Digits` whose training data is swapped by rounds."""
+
+    def pool_truth(self) -> Array:
+        """Return the hidden labels of the pool, for diagnostics."""
+        return self.hidden_labels
 
 
 def load() -> tuple[Array, Array]:
