@@ -90,5 +90,5 @@ def truncated_gaussian(values: Array, mean: float, sigma: float) -> Array:
     # The mean of equal values may round to just above them, by as much as their deviation.
     short = np.where(mean - values > 1e-12 * abs(mean), mean - values, 0.0)
     if sigma == 0.0:
-        return (short == 0.0).astype(np.float64)
+        return np.asarray(short == 0.0, dtype=np.float64)
     return np.asarray(np.exp(-0.5 * (short / sigma) ** 2))

@@ -29,5 +29,5 @@ def test_schedules_and_nothing_are_not_checked():
 
 
 def test_an_unresolved_schedule_is_no_number():
-    with pytest.raises(PipelineError, match="op.at"):
+    with pytest.raises(PipelineError, match=r"op\.at"):
         number(Steps([5.0]))
