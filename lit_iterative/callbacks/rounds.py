@@ -109,17 +109,16 @@ class Rounds(pl.Callback):
             self.plan = replace(self.plan, seed=self._ranks.broadcast(int(os.environ.get("PL_GLOBAL_SEED", 0))))
         self._data.attach(self._store, self.plan.seed)
         self._check_plan()
-        if self._ranks.rank == 0:
-            self._data.pool()  # an unusable pool is found now, not after the warm-up
+        self._data.pool()  # an unusable pool is found now, not after the warm-up
         point = self._ranks.broadcast(self._store.resume_point())
         if point is not None:
             _compat.resume_from(trainer, point)
 
     def _check_plan(self) -> None:
-        latest = self._store.latest()
-        if latest is not None and latest.manifest.plan != self.plan.fingerprint:
+        made_by = self._store.plan()
+        if made_by not in (None, self.plan.fingerprint):
             raise StoreError(
-                f"The rounds in {self._store.url} were made by another plan ({latest.manifest.plan}, now "
+                f"The rounds in {self._store.url} were made by another plan ({made_by}, now "
                 f"{self.plan.fingerprint}). Choose another dirpath for a new run, undo the change to go on with that "
                 "one, or delete the folder."
             )

@@ -159,6 +159,15 @@ class Store:
         rounds = self.rounds()
         return self.open(rounds[-1]) if rounds else None
 
+    def plan(self) -> str | None:
+        """Return the hash of the plan of the last round, committed or begun, or none where nothing was begun."""
+        done = len(self.rounds())
+        draft = self.draft(done)
+        if draft.begun:
+            begun: str = draft.facts()["plan"]
+            return begun
+        return self.open(done - 1).manifest.plan if done else None
+
     def resume_point(self) -> str | None:
         """Return the checkpoint from which the run goes on, or none where nothing was begun."""
         done = len(self.rounds())

@@ -49,7 +49,9 @@ class TinyModule(pl.LightningModule):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         hits = (self(batch[0]).argmax(1) == batch[1]).float()
         self.log("val_accuracy", hits.mean(), batch_size=len(hits), sync_dist=True)
-        self.log("val_loss", nn.functional.cross_entropy(self(batch[0]), batch[1]), batch_size=len(hits), sync_dist=True)
+        self.log(
+            "val_loss", nn.functional.cross_entropy(self(batch[0]), batch[1]), batch_size=len(hits), sync_dist=True
+        )
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.SGD(self.parameters(), lr=self.lr, momentum=0.9)

@@ -1,0 +1,105 @@
+import pytest
+
+from lit_iterative.errors import PipelineError
+from lit_iterative.ops import Confidence, HardLabels, Linear, Predict, Threshold
+from lit_iterative.ops.op import check, resolve, spec
+from lit_iterative.rounds import Phase, Plan, When
+from lit_iterative.rounds.plan import Plateau
+
+OPS = [Predict(), Confidence(), Threshold(Linear(0.5, 0.9, 4)), HardLabels()]
+
+
+def test_a_pipeline_is_checked_when_it_is_built():
+    with pytest.raises(PipelineError, match="Threshold needs the column 'scores.confidence'.*before it"):
+        Phase([Predict(), Threshold(0.5)])
+    with pytest.raises(PipelineError, match="no ops.*Predict"):
+        Phase([])
+
+
+def test_columns_that_were_taken_away_are_missed():
+    with pytest.raises(PipelineError, match="Confidence needs the column 'probs'"):
+        check([Predict(), HardLabels(), Confidence()])
+    assert "probs" in check([Predict(), HardLabels(keep_probs=True), Confidence()])
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Plan([]), "no phases"),
+        (lambda: Plan([Phase(OPS), Phase(OPS)]), "Phase 'main' has no end.*rounds: N"),
+        (lambda: Plan([Phase(OPS)], shard_size=0), "shard_size is 0"),
+        (lambda: Phase(OPS, rounds=0), "has 0 rounds"),
+        (lambda: When(every_n_epochs=0), "every_n_epochs is 0; it must be at least 1"),
+        (lambda: When(warmup_epochs=-1), "warmup_epochs is -1"),
+        (lambda: When(patience=0), "patience is 0"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(build, message):
+    with pytest.raises(PipelineError, match=message):
+        build()
+
+
+def test_phases_follow_each_other():
+    plan = Plan([Phase(OPS, rounds=2, name="a"), Phase(OPS, rounds=1, name="b"), Phase(OPS, name="c")])
+    assert [plan.phase(round).name for round in range(5)] == ["a", "a", "b", "c", "c"]
+    assert plan.rounds is None
+    assert Plan([Phase(OPS, rounds=2), Phase(OPS, rounds=1)]).rounds == 3
+
+
+def test_schedules_are_resolved_wherever_they_stand():
+    phase = resolve(Phase(OPS), 2, {})
+    assert phase.ops[2].value == pytest.approx(0.7)
+    assert OPS[2].value == Linear(0.5, 0.9, 4)
+
+
+def test_the_fingerprint_is_that_of_what_decides_the_data():
+    plan = Plan([Phase(OPS)])
+    assert plan.fingerprint == Plan([Phase(list(OPS))]).fingerprint
+    other = [Plan([Phase(OPS)], seed=1), Plan([Phase(OPS)], shard_size=4), Plan([Phase(OPS[:2] + [HardLabels()])])]
+    assert len({plan.fingerprint, *(p.fingerprint for p in other)}) == 4
+    assert spec(OPS[2])["init_args"]["value"]["init_args"] == {"start": 0.5, "end": 0.9, "rounds": 4}
+
+
+def due_epochs(when, epochs, waited=lambda epoch: 0):
+    last, rounds, due = None, 0, []
+    for epoch in range(epochs):
+        if when.due(epoch, last, rounds, waited(epoch)):
+            due.append(epoch)
+            last, rounds = epoch, rounds + 1
+    return due
+
+
+@pytest.mark.parametrize(
+    ("when", "epochs"),
+    [
+        (When(), [0, 1, 2, 3, 4, 5, 6]),
+        (When(every_n_epochs=3), [0, 3, 6]),
+        (When(every_n_epochs=2, warmup_epochs=3), [3, 5]),
+        (When(warmup_epochs=1, max_rounds=2), [1, 2]),
+        (When(max_rounds=0), []),
+    ],
+)
+def test_when_rounds_are_due(when, epochs):
+    assert due_epochs(when, 7) == epochs
+
+
+def test_a_round_waits_for_a_plateau():
+    when, plateau, values = When(plateau="loss", patience=2), Plateau(), [3.0, 2.0, 2.0, 2.5, 1.0, 1.0, 1.0]
+    waited = []
+    for value in values:
+        plateau.update(when, {"loss": value})
+        waited.append(plateau.waited)
+    assert waited == [0, 0, 1, 2, 0, 1, 2]
+    assert due_epochs(when, 7, lambda epoch: waited[epoch]) == [3, 6]
+
+
+def test_a_plateau_of_a_metric_to_be_large_and_of_a_least_gain():
+    plateau = Plateau()
+    for value in (0.5, 0.55, 0.7):
+        plateau.update(When(plateau="acc", mode="max", min_delta=0.1), {"acc": value})
+    assert (plateau.best, plateau.waited) == (0.7, 0)
+
+
+def test_a_metric_that_is_not_logged_is_named():
+    with pytest.raises(PipelineError, match=r"waits for 'acc'.*\['loss'\].*validation_step"):
+        Plateau().update(When(plateau="acc"), {"loss": 1.0})
