@@ -35,7 +35,8 @@ def log_round(trainer: pl.Trainer, module: pl.LightningModule, version: Version,
         pool: The pool, with hidden labels where they exist.
     """
     scalars = scalars_of(version.manifest)
-    monitored = {f"round/{name}": value for name, value in scalars.items()}
+    # not the seconds: what schedules, plateaus and checkpoints monitor must not depend on the clock
+    monitored = {f"round/{name}": value for name, value in scalars.items() if name != "seconds"}
     module.log_dict(monitored, on_epoch=True, sync_dist=True, batch_size=1)
     if not trainer.is_global_zero:
         return

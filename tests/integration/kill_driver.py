@@ -74,7 +74,9 @@ def state_of(folder: str) -> str:
     if not rounds:
         return "warm-up"
     last = os.path.join(store, rounds[-1])
-    kind = "train" if os.path.exists(f"{last}/manifest.json") else "make" if os.path.isdir(f"{last}/work") else "boundary"
+    kind = (
+        "train" if os.path.exists(f"{last}/manifest.json") else "make" if os.path.isdir(f"{last}/work") else "boundary"
+    )
     return f"{kind} {len(rounds) - 1}"
 
 
