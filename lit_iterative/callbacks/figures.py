@@ -234,7 +234,10 @@ def _matrix_axes(axes: Axes, counts: Array, dark: Array, margin: tuple[str, str]
         return
     for row, column in np.argwhere(counts):
         colour = "white" if dark[row, column] else "#303030"
-        axes.text(column, row, _compact(counts[row, column]), ha="center", va="center", color=colour, fontsize=7)
+        number = axes.text(
+            column, row, _compact(counts[row, column]), ha="center", va="center", color=colour, fontsize=7
+        )
+        number.set_in_layout(False)  # inside of the axes, and a hundred of them take long to lay out
 
 
 def _compact(count: int) -> str:
