@@ -74,9 +74,8 @@ def state_of(folder: str) -> str:
     if not rounds:
         return "warm-up"
     last = os.path.join(store, rounds[-1])
-    kind = (
-        "train" if os.path.exists(f"{last}/manifest.json") else "make" if os.path.isdir(f"{last}/work") else "boundary"
-    )
+    marks = {"train": "manifest.json", "make": "work"}
+    kind = next((kind for kind, mark in marks.items() if os.path.exists(os.path.join(last, mark))), "boundary")
     return f"{kind} {len(rounds) - 1}"
 
 

@@ -55,7 +55,7 @@ def test_schedules_are_resolved_wherever_they_stand():
 def test_the_fingerprint_is_that_of_what_decides_the_data():
     plan = Plan([Phase(OPS)])
     assert plan.fingerprint == Plan([Phase(list(OPS))]).fingerprint
-    other = [Plan([Phase(OPS)], seed=1), Plan([Phase(OPS)], shard_size=4), Plan([Phase(OPS[:2] + [HardLabels()])])]
+    other = [Plan([Phase(OPS)], seed=1), Plan([Phase(OPS)], shard_size=4), Plan([Phase([*OPS[:2], HardLabels()])])]
     assert len({plan.fingerprint, *(p.fingerprint for p in other)}) == 4
     assert spec(OPS[2])["init_args"]["value"]["init_args"] == {"start": 0.5, "end": 0.9, "rounds": 4}
 

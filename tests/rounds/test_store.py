@@ -16,7 +16,15 @@ def manifest(round, shards, serves=None, **other):
         "weights": "w",
         "pool": "p",
     }
-    zero = {"metrics_before": {}, "seconds": 0.0, "epoch": round, "global_step": 0, "versions": {}, "memory": {}}
+    zero = {
+        "metrics_before": {},
+        "seconds": 0.0,
+        "seed": 0,
+        "epoch": round,
+        "global_step": 0,
+        "versions": {},
+        "memory": {},
+    }
     rest = {"previous": None, "pool_rows": 9, "ops": [OpCount("A", 9, 2, 0.1)], "metrics": {"rows": 2}}
     serves = (round if shards else None) if serves is None else serves
     return Manifest(round=round, shards=shards, serves=serves, **{**facts, **zero, **rest, **other})
