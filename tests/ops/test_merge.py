@@ -180,6 +180,7 @@ def test_append_keeps_all_rows_of_an_input_that_are_new():
         (0.9, 0.5, True, "new"),
         (0.5, 0.9, True, "old"),
         (0.5, 0.5, True, "old"),
+        (0.5, 0.5, False, "old"),
         (0.9, 0.5, False, "old"),
         (0.5, 0.9, False, "new"),
         (math.nan, 0.5, True, "old"),

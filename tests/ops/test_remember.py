@@ -68,6 +68,7 @@ def test_names_are_ids_too_and_dictionaries_are_kept_as_plain_values():
     old = Remember(["source"]).remember(pa.table({"id": ["b", "a"], "source": sources[0]}), context_of())
     new = Remember(["source"]).remember(pa.table({"id": ["b"], "source": sources[1]}), context_of(old))
     assert new.to_pylist() == [{"id": "a", "source": "policy"}, {"id": "b", "source": "policy"}]
+    assert new.schema.field("source").type == pa.string()
 
 
 def test_the_table_passes_unchanged():
