@@ -7,6 +7,7 @@ from torch.nn.functional import normalize
 
 from lit_iterative import ops, rounds
 from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
+from lit_iterative.columns import read, write
 from lit_iterative.ops import EMA, HardLabels, MCDropout, Op, Policy, Predict, Remember, Steps
 from lit_iterative.ops.actors import Actor
 from lit_iterative.ops.schedule import Schedule
@@ -57,7 +58,8 @@ OPS: list[OpCase] = [
     OpCase(ops.Sharpen(0.5)),
     OpCase(ops.Sinkhorn()),
     OpCase(ops.Sinkhorn(epsilon=0.5, prior=[0.5, 0.3, 0.2])),
-    OpCase(ops.SmoothLabels(0.1)),
+    OpCase(ops.SmoothLabels(0.1), write(candidates(), label=read(candidates(), "probs"))),
+    OpCase(ops.SmoothLabels(0.1, classes=3)),
     OpCase(ops.SoftLabels()),
     OpCase(ops.SoftLabels(keep_probs=True)),
     OpCase(ops.SoftMatch()),

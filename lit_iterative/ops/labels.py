@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import DataError
+from lit_iterative.ops.classes import read_probs
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op
 from lit_iterative.ops.parameters import check_range, number
@@ -23,6 +24,9 @@ class HardLabels(Op):
         keep_probs: Whether the probabilities stay in the data, for inspection and for merges that need them.
 
     Requires ``probs`` ``(rows, classes)``; provides ``label`` ``(rows,)`` int64 and ``weight`` ``(rows,)`` float32.
+
+    Raises:
+        DataError: If a probability is NaN, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
@@ -49,7 +53,7 @@ class HardLabels(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table with labels and without the probabilities."""
-        return _labelled(table, read(table, "probs").argmax(axis=1).astype(np.int64), self.consumes)
+        return _labelled(table, read_probs(table).argmax(axis=1).astype(np.int64), self.consumes)
 
 
 @dataclass(frozen=True)

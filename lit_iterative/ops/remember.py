@@ -25,7 +25,7 @@ class Remember(Op):
 
     Raises:
         PipelineError: If there are no columns, or ``id`` is among them.
-        DataError: If an id comes twice or a column changed its type, when run.
+        DataError: If a column is missing, an id comes twice, or a column changed its type, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example
@@ -57,6 +57,9 @@ class Remember(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table as it is."""
+        missing = sorted(set(self.columns) - set(table.column_names))
+        if missing:
+            raise DataError(f"Remember keeps {missing}, but there are only {table.column_names}. Put their op before it.")
         return table
 
     def remember(self, table: pa.Table, context: Context) -> pa.Table:

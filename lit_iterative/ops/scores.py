@@ -8,6 +8,7 @@ import torch
 
 from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import DataError
+from lit_iterative.ops.classes import read_probs
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op
 from lit_iterative.ops.parameters import check_range, number
@@ -178,7 +179,7 @@ class MutualInformation(Op):
     ``Predict(keep_members=True)`` keeps; provides ``scores.mutual_information`` ``(rows,)`` float32.
 
     Raises:
-        DataError: If there is only one member, or members do not have the classes of ``probs``, when run.
+        DataError: If there is only one member, members do not have the classes of ``probs``, or one is NaN, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
@@ -217,7 +218,7 @@ class Agreement(Op):
     ``1 / members`` to 1.
 
     Raises:
-        DataError: If there is only one member, or members do not have the classes of ``probs``, when run.
+        DataError: If there is only one member, members do not have the classes of ``probs``, or one is NaN, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
@@ -265,10 +266,10 @@ def members_of(table: pa.Table, asker: str) -> Array:
         asker: Who needs them, for the message.
 
     Raises:
-        DataError: If there is only one member, or members do not have the classes of ``probs``.
+        DataError: If there is only one member, members do not have the classes of ``probs``, or one is NaN.
     """
-    classes = read(table, "probs").shape[1]
-    members = read(table, "members")
+    classes = read_probs(table).shape[1]
+    members = read_probs(table, "members")
     count, rest = divmod(members.shape[1], classes)
     if rest:
         raise DataError(

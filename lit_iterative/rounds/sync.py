@@ -63,6 +63,7 @@ class ReinitFromBase(WeightPolicy):
     """Goes back to the weights and buffers from before training, in every round.
 
     Example:
+        >>> import torch
         >>> module, initial = nn.Linear(1, 1, bias=False), {"weight": torch.tensor([[7.0]])}
         >>> ReinitFromBase().apply(module, SyncContext(round=1, seed=0, initial=lambda: initial, past=dict))
         True
@@ -116,6 +117,7 @@ class RollBack(WeightPolicy):
         tolerance: How much worse than the best is still good enough.
 
     Example:
+        >>> import torch
         >>> module, best = nn.Linear(1, 1, bias=False), {"weight": torch.tensor([[7.0]])}
         >>> scores = {0: {"val_accuracy": 0.9}, 1: {"val_accuracy": 0.8}}
         >>> context = SyncContext(round=1, seed=0, initial=dict, past=lambda round: best, scores=scores)

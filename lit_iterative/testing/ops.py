@@ -1,11 +1,13 @@
 """The suite for ops."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 
 from lit_iterative.ops.op import Op
-from lit_iterative.ops.schedule import Schedule, Steps
+from lit_iterative.ops.schedule import Steps
 from lit_iterative.testing import op_columns, op_rounds, op_values, parts
 from lit_iterative.testing.case import OpCase
 from lit_iterative.testing.expect import expect_same
@@ -39,9 +41,7 @@ def check_schedules(case: OpCase) -> None:
     for name in parts.scheduled_parameters(case.op):
         value = getattr(case.op, name)
         if isinstance(value, int | float):
-            fields = {f: getattr(case.op, f) for f in case.op.__dataclass_fields__}  # type: ignore[attr-defined]
-            schedule: Schedule = Steps([float(value)])
-            moving = type(case.op)(**{**fields, name: schedule})
+            moving: Any = replace(case.op, **{name: Steps([float(value)])})  # type: ignore[type-var]  # a dataclass
             made = case.with_op(moving.at(0, {})).run(case.table)
             expect_same(made, case.run(case.table), f"{case.op.name} with a schedule for {name!r}", exact=True)
 
