@@ -59,7 +59,7 @@ class Remember(Op):
         """Return the table as it is."""
         missing = sorted(set(self.columns) - set(table.column_names))
         if missing:
-            raise DataError(f"Remember keeps {missing}, but there are only {table.column_names}. Put their op before it.")
+            raise DataError(f"Remember keeps {missing}, but there are only {table.column_names}. Put it later.")
         return table
 
     def remember(self, table: pa.Table, context: Context) -> pa.Table:

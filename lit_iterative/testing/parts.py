@@ -1,7 +1,6 @@
 """Checks of any part of a plan: it is frozen, described in primitives, set from YAML, and its example runs."""
 
 import doctest
-import importlib
 import json
 import sys
 from dataclasses import fields, is_dataclass, replace
@@ -27,8 +26,7 @@ def check_spec(part: Any) -> None:
     kind, described = type(part), spec(part)
     again = json.loads(json.dumps(described))
     expect(again == described, f"spec({kind.__name__}) changes in JSON: {described} becomes {again}.")
-    module, _, name = described["class_path"].rpartition(".")
-    found = getattr(importlib.import_module(module), name, None)
+    found = getattr(sys.modules[kind.__module__], kind.__qualname__, None)
     expect(found is kind, f"{described['class_path']} is not {kind.__name__}. Define the class at the top of a module.")
     names = {field.name for field in fields(part) if field.init}
     expect(set(described["init_args"]) == names, f"spec({kind.__name__}) lacks some of the parameters {sorted(names)}.")
@@ -45,8 +43,10 @@ def check_yaml_round_trip(part: Any, base: type) -> None:
     parser.add_argument("--part", type=base)
     text = parser.dump(parser.parse_object({"part": spec(part)}))
     again = instantiate(parser, text).part
-    same = again == part or (type(again) is type(part) and spec(again) == spec(part))
-    expect(same, f"From YAML comes {again!r} instead of {part!r}. Type every parameter, and let __init__ only store.")
+    expect(
+        again == part,
+        f"From YAML comes {again!r} instead of {part!r}. Type every parameter, and let __init__ only store.",
+    )
 
 
 def instantiate(parser: ArgumentParser, text: str) -> Any:
