@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from copy import copy
 from hashlib import sha256
@@ -42,6 +43,7 @@ class IterativeCLI(LightningCLI):
     """
 
     def __init__(self, args: Sequence[str] | None = None) -> None:
+        self._refused: LitIterativeError | None = None
         self._control_of: tuple[pl.Trainer, control.Budget] | None = None
         super().__init__(
             save_config_kwargs={"overwrite": True},  # the same command goes on in the same folder
@@ -85,6 +87,31 @@ class IterativeCLI(LightningCLI):
             callbacks.append(TQDMProgressBar() if sys.stdout.isatty() else LogLines())
         trainer: pl.Trainer = super().instantiate_trainer(**{**kwargs, "callbacks": callbacks})
         return trainer
+
+    def before_instantiate_classes(self) -> None:
+        """Watch what is made, so that an error of ours is not lost."""
+        self.parser.add_instantiator(self._watched, object)
+
+    def _watched(self, kind: type, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return kind(*args, **kwargs)
+        except LitIterativeError as error:
+            self._refused = error
+            raise
+
+    def instantiate_classes(self) -> None:
+        """Make what the configuration names.
+
+        The parser tries every type that an option may have, and tells of all failures in one long message; where
+        one of our classes has refused its arguments, that alone is raised.
+        """
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            refused = self._refused or _own_cause(error)
+            if refused is None:
+                raise
+            raise refused from None
 
     # ---- around fit -----------------------------------------------------------------------------------
 
@@ -150,6 +177,12 @@ class IterativeCLI(LightningCLI):
         return control.held_out(twin.trainer, twin.model, twin.datamodule)
 
 
+def _own_cause(error: BaseException | None) -> LitIterativeError | None:
+    while error is not None and not isinstance(error, LitIterativeError):
+        error = error.__cause__
+    return error
+
+
 def _as_list(callbacks: Any) -> list[pl.Callback]:
     return list(callbacks) if isinstance(callbacks, list) else [] if callbacks is None else [callbacks]
 
@@ -169,6 +202,9 @@ def main(args: Sequence[str] | None = None) -> None:
             traceback instead where the environment sets ``LIT_ITERATIVE_TRACEBACK=1``.
     """
     given = sys.argv[1:] if args is None else list(args)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a console script does not find the project that it is started in
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # Lightning's, once an epoch
     try:
         if given[:1] == ["rounds"]:
             commands.main(given[1:])
