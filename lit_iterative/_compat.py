@@ -18,10 +18,14 @@ def reload_train_dataloader(trainer: pl.Trainer) -> None:
     There is no public way (Lightning issue 17327); Lightning's own tuner does the same.
     """
     loop = trainer.fit_loop
-    if loop._data_fetcher is not None:
-        loop._data_fetcher.teardown()
+    loader_before, fetcher_before = loop._combined_loader, loop._data_fetcher
     loop._combined_loader = None
-    loop.setup_data()
+    try:
+        loop.setup_data()
+    finally:  # else the trainer's own clean-up after an error would hide it behind another
+        loop._combined_loader = loop._combined_loader or loader_before
+    if fetcher_before is not None:
+        fetcher_before.teardown()
     loaders: list[Any] = [] if loop._combined_loader is None else loop._combined_loader.flattened
     for loader in loaders:
         for sampler in (getattr(loader, "sampler", None), getattr(loader.batch_sampler, "sampler", None)):

@@ -79,8 +79,12 @@ class Refreshable(pl.LightningDataModule):
         self._store, self._seed = store, seed
 
     def serve(self, version: Version | None) -> None:
-        """Serve the rows of a round from the next time the train loader is asked for."""
-        self._version = version
+        """Serve the rows of a round from the next time the train loader is asked for.
+
+        A round that serves no rows, because all rounds so far were empty, changes nothing.
+        """
+        serves = version is not None and version.manifest.serves is not None
+        self._version = version if serves else None
 
     @property
     def fixed_length(self) -> bool:
@@ -109,7 +113,8 @@ class Refreshable(pl.LightningDataModule):
     def _checked(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
         if len(rows) == 0:
             raise DataError(
-                "There is nothing to train on: no labelled rows and no round with data. Use Mixing(mode='concat')."
+                "There is nothing to train on: no labelled rows, and no round with data yet. Return labelled data "
+                "from train_dataloader(), or lower the threshold of the first round."
             )
         return self.rebuild_train_dataloader(loader, rows)
 

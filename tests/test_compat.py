@@ -1,0 +1,139 @@
+"""A test for each private name of Lightning that _compat touches: it fails where a version changes one."""
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.demos.boring_classes import BoringModel
+from torch.utils.data import DataLoader, TensorDataset
+
+from lit_iterative import _compat
+from tests.projects.tiny import TinyData, TinyModule, trainer
+
+
+class Growing(pl.LightningDataModule):
+    """Serves one row more each time its loader is asked for."""
+
+    asked = 0
+
+    def __init__(self, workers=0):
+        super().__init__()
+        self.workers = workers
+
+    def train_dataloader(self):
+        self.asked += 1
+        rows = torch.full((8 + self.asked, 32), float(self.asked))
+        persistent = {"persistent_workers": True} if self.workers else {}
+        return DataLoader(TensorDataset(rows), 4, num_workers=self.workers, **persistent)
+
+
+class Recording(BoringModel):
+    def __init__(self):
+        super().__init__()
+        self.seen = {}
+
+    def training_step(self, batch, batch_idx):
+        self.seen.setdefault(self.trainer.current_epoch, []).append((float(batch[0][0, 0]), len(batch[0])))
+        return super().training_step(batch[0], batch_idx)
+
+    val_dataloader = None
+
+
+class Reload(pl.Callback):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch != 1:
+            _compat.reload_train_dataloader(trainer)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_reload_serves_new_rows_and_their_number_at_once(tmp_path, workers):
+    module = Recording()
+    made = trainer(tmp_path, [Reload()], max_epochs=3, limit_val_batches=0)
+    made.fit(module, datamodule=Growing(workers))
+    assert {value for value, _ in module.seen[0]} == {2.0}
+    assert {value for value, _ in module.seen[1]} == {2.0}
+    assert {value for value, _ in module.seen[2]} == {3.0}
+    assert [sum(n for _, n in module.seen[epoch]) for epoch in range(3)] == [10, 10, 11]
+
+
+class Boundary(pl.Callback):
+    """Saves at the start of an epoch as rounds do, and says what every batch looked like."""
+
+    def __init__(self, path, epoch=None):
+        self.path, self.epoch, self.trace, self.loaded = str(path), epoch, [], False
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if self.loaded:
+            _compat.begin_epoch_afresh(trainer)
+            self.loaded = False
+        if trainer.current_epoch == self.epoch:
+            trainer.save_checkpoint(self.path)
+
+    def on_save_checkpoint(self, trainer, pl_module, checkpoint):
+        _compat.at_epoch_start(checkpoint)
+
+    def on_load_checkpoint(self, trainer, pl_module, checkpoint):
+        self.loaded = True
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        logged = trainer.fit_loop.epoch_loop._batches_that_stepped
+        self.trace.append((trainer.current_epoch, batch_idx, trainer.global_step, logged, rate))
+
+    def on_validation_end(self, trainer, pl_module):
+        if not trainer.sanity_checking:
+            self.trace.append(("validated", trainer.current_epoch, trainer.global_step))
+
+
+class Resume(pl.Callback):
+    def __init__(self, path):
+        self.path = str(path)
+
+    def setup(self, trainer, pl_module, stage):
+        _compat.resume_from(trainer, self.path)
+
+
+@pytest.mark.parametrize("val_check_interval", [1.0, 2])
+def test_a_fit_resumed_at_an_epochs_start_counts_like_one_that_was_not(tmp_path, val_check_interval):
+    options = {"max_epochs": 4, "val_check_interval": val_check_interval}
+    whole = Boundary(tmp_path / "b.ckpt", epoch=2)
+    first = trainer(tmp_path, [whole], **options)
+    first.fit(TinyModule(), TinyData())
+    again = Boundary(tmp_path / "b.ckpt")
+    second = trainer(tmp_path, [again, Resume(tmp_path / "b.ckpt")], **options)
+    second.fit(TinyModule(), TinyData())
+    start = next(i for i, entry in enumerate(whole.trace) if entry[0] == 2)
+    assert again.trace == whole.trace[start:]
+    assert second.global_step == first.global_step
+    assert second.current_epoch == first.current_epoch == 4
+
+
+def test_a_checkpoint_that_the_user_names_wins(tmp_path):
+    saver = Boundary(tmp_path / "ours.ckpt", epoch=3)
+    made = trainer(tmp_path, [saver], max_epochs=4)
+    made.fit(TinyModule(), TinyData())
+    theirs = trainer(tmp_path, [Boundary(tmp_path / "x", epoch=1)], max_epochs=2)
+    theirs.fit(TinyModule(), TinyData())
+    theirs.save_checkpoint(tmp_path / "theirs.ckpt")
+    again = Boundary(tmp_path / "y")
+    resumed = trainer(tmp_path, [again, Resume(tmp_path / "ours.ckpt")], max_epochs=4)
+    resumed.fit(TinyModule(), TinyData(), ckpt_path=str(tmp_path / "theirs.ckpt"))
+    assert again.trace[0][0] == 2
+
+
+def test_batches_pass_the_transfer_hooks(tmp_path):
+    class Hooked(BoringModel):
+        def on_before_batch_transfer(self, batch, dataloader_idx):
+            return batch + 1
+
+        def on_after_batch_transfer(self, batch, dataloader_idx):
+            return batch * 10
+
+    class Check(pl.Callback):
+        def on_train_start(self, trainer, pl_module):
+            self.seen = _compat.to_device(trainer, torch.ones(2))
+
+    check = Check()
+    made = trainer(tmp_path, [check], max_epochs=1, limit_train_batches=1, limit_val_batches=0, precision="64-true")
+    made.fit(Hooked())
+    assert check.seen.tolist() == [20.0, 20.0]
+    assert check.seen.dtype == torch.float64
