@@ -99,7 +99,7 @@ def test_an_epoch_goes_through_all_rows_once_in_an_order_of_its_own():
 def test_ranks_share_an_epoch_evenly(replicas):
     parts = [list(sampler(replicas=replicas, rank=rank)) for rank in range(replicas)]
     assert len({len(part) for part in parts}) == 1
-    assert set(sum(parts, [])) == set(range(7))
+    assert {row for part in parts for row in part} == set(range(7))
     whole = list(sampler())
     interleaved = [row for together in zip(*parts, strict=True) for row in together]
     assert interleaved[:7] == whole
