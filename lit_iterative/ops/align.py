@@ -101,7 +101,7 @@ def sinkhorn(scores: Array, prior: Array, iterations: int, tolerance: float) -> 
     if not len(scores):
         return scores
     with np.errstate(divide="ignore"):  # a class of share zero is scaled to zero
-        log_share = np.log(prior * len(scores))
+        log_share = np.log(prior)
     row = np.zeros((len(scores), 1))
     for _ in range(iterations):
         column = log_share - log_sum_exp(scores + row, axis=0)
@@ -109,7 +109,7 @@ def sinkhorn(scores: Array, prior: Array, iterations: int, tolerance: float) -> 
         assigned = np.exp(scores + column + row)
         if np.abs(assigned.mean(axis=0) - prior).max() <= tolerance:
             break
-    return np.asarray(assigned / assigned.sum(axis=1, keepdims=True))
+    return np.asarray(assigned)
 
 
 def log_sum_exp(values: Array, axis: int) -> Array:

@@ -98,9 +98,8 @@ def codes(values: Array, decimals: int | None = None) -> Array:
     if values.dtype.kind == "O":
         known: dict[Any, int] = {}
         return np.array([known.setdefault(_hashable(value), len(known)) for value in values], dtype=np.int64)
-    if values.dtype.kind == "f":
-        # Adding zero makes one of the two zeros that floating point has.
-        values = (values if decimals is None else values.round(decimals)) + 0.0
+    if values.dtype.kind == "f" and decimals is not None:
+        values = values.round(decimals)
     axis = 0 if values.ndim == 2 else None
     return np.unique(values, axis=axis, return_inverse=True)[1].reshape(-1).astype(np.int64)
 

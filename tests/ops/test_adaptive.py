@@ -206,9 +206,11 @@ def test_another_number_of_classes_is_refused(op):
     [
         lambda: FlexMatch(threshold=1.5),
         lambda: FlexMatch(momentum=-0.1),
+        lambda: FlexMatch(momentum=1.1),
         lambda: FreeMatch(momentum=2.0),
         lambda: AdaMatch(fraction=-1.0),
         lambda: AdaMatch(reference=1.5),
+        lambda: AdaMatch(momentum=1.1),
         lambda: AdaMatch(momentum=float("nan")),
     ],
 )

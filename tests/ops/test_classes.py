@@ -14,6 +14,8 @@ def test_the_first_of_equal_classes():
 def test_number_of_classes():
     table = random_table(classes=4)
     assert class_count(table, "probs", read_classes(table, "probs")) == 4
+    unseen = table_of([[0.9, 0.1, 0.0]])
+    assert class_count(unseen, "probs", read_classes(unseen, "probs")) == 3
     low = write(table, label=np.full(60, 1))
     assert class_count(low, "label", read_classes(low, "label")) == 2
     assert class_count(low.slice(0, 0), "label", np.zeros(0, dtype=np.int64)) == 0

@@ -27,6 +27,7 @@ def test_everything_is_taken_in_the_end_and_stays():
     table = random_table()
     kept = [run(PercentileCurriculum(start=0.1, step=0.3), table, round).num_rows for round in range(6)]
     assert kept == [6, 24, 42, 60, 60, 60]
+    assert PercentileCurriculum(start=0.5, step=0.75).share(1) == 1.0
 
 
 def test_is_a_quantile_that_follows_a_line():

@@ -23,6 +23,11 @@ def test_open_bounds():
         check_range("Op(x)", 0, 0, open_low=True)
 
 
+def test_no_bounds():
+    check_range("Op(x)", -5.0)
+    check_range("Op(x)", -5.0, high=0)
+
+
 def test_schedules_and_nothing_are_not_checked():
     check_range("Op(x)", None, 0, 1)
     check_range("Op(x)", Steps([5.0]), 0, 1)

@@ -29,7 +29,7 @@ def softmatch_by_loop(tables, momentum, largest, width):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.99])
-@pytest.mark.parametrize(("largest", "width"), [(1.0, 1.0), (2.5, 0.5)])
+@pytest.mark.parametrize(("largest", "width"), [(1.0, 1.0), (2.5, 0.5), (0.5, 2.0)])
 def test_against_a_loop(momentum, largest, width):
     memory = {}
     wanted = softmatch_by_loop([t.tolist() for t in TABLES], momentum, largest, width)
@@ -62,6 +62,12 @@ def test_more_confident_rows_weigh_no_less():
 def test_equal_rows_have_full_weight(rows, top):
     made = run(SoftMatch(momentum=0.0), table_of(np.repeat([[top, 1 - top]], rows, axis=0)))
     assert read(made, "weight").tolist() == [1.0] * rows
+
+
+def test_one_row_has_no_variance():
+    memory = {}
+    run(SoftMatch(momentum=0.25), table_of([[0.9, 0.1]]), memory=memory)
+    assert memory == {"mean": pytest.approx(0.25 * 0.5 + 0.75 * 0.9), "variance": 0.25}
 
 
 def test_a_mean_of_the_past_without_variance_is_a_step():

@@ -47,6 +47,14 @@ def test_follows_a_schedule():
     assert [read(run(op, table, round), "weight")[0] for round in range(3)] == [1.0, 0.5, 0.25]
 
 
+def test_a_bound_may_be_a_schedule_and_the_other_a_number():
+    table = table_of([[0.5, 0.5]], **{"scores.confidence": np.array([0.9])})
+    op = SoftWeights(low=0.3, high=Linear(0.3, 0.5, rounds=1))
+    assert [read(run(op, table, round), "weight")[0] for round in range(2)] == pytest.approx([0.3, 0.5])
+    with pytest.raises(PipelineError, match="Give a high"):
+        SoftWeights(low=0.3, high=Linear(0.2, 0.5, rounds=1)).at(0, {})
+
+
 def test_order_and_empty():
     check_keeps_order(SoftWeights())
     check_empty(SoftWeights())
