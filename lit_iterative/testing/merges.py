@@ -14,7 +14,7 @@ from lit_iterative.ops.merge import Merge
 from lit_iterative.pool import Pool
 from lit_iterative.testing import parts
 from lit_iterative.testing.case import pool_of_ids
-from lit_iterative.testing.expect import expect, expect_same, fail
+from lit_iterative.testing.expect import expect, expect_same
 from lit_iterative.testing.fixtures import Past
 from lit_iterative.testing.merge_rounds import check_merge_ranks, check_merge_restart
 from lit_iterative.testing.scratch import scratch
@@ -88,14 +88,29 @@ def check_example(case: MergeCase) -> None:
 
 
 def check_required_columns(case: MergeCase) -> None:
-    """Where a required column is missing, a merge says so, or :class:`Phase` does before it is run."""
+    """A merge requires the ids, says so where another required column is missing, and needs no column else."""
     name = type(case.merge).__name__
     expect("id" in case.merge.requires, f"{name} does not require 'id'. Merges join rows by it.")
     columns = list(dict.fromkeys([*case.merge.requires, "round", "source"]))
+    new, old = case.new.select(columns), case.old.select(columns)
+    message = _refusal(case, new, old)
+    expect(message is None, f"{name} declares that {columns} is enough, but fails: {message}. Complete its requires.")
+    for column in set(case.merge.requires) - {"id"}:
+        message = _refusal(case, new.drop_columns([column]), old.drop_columns([column]))
+        expect(
+            message is not None and column in message,
+            f"{name} declares that it requires {column!r}, but without it "
+            f"{'works all the same' if message is None else f'says {message!r}'}. Take it out of requires, or read it "
+            "with lit_iterative.columns.read.",
+        )
+
+
+def _refusal(case: MergeCase, new: pa.Table, old: pa.Table) -> str | None:
     try:
-        case.run(case.new.select(columns), case.old.select(columns))
+        case.run(new, old)
     except (DataError, PipelineError, KeyError) as error:
-        fail(f"{name} declares that {columns} is enough, but fails: {error}. Add what it reads to requires.")
+        return str(error)
+    return None
 
 
 def check_inputs_unchanged(case: MergeCase) -> None:
