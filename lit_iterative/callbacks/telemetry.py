@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_info
 
@@ -34,17 +35,35 @@ def log_round(trainer: pl.Trainer, module: pl.LightningModule, version: Version,
         previous: The round before, if there was one.
         pool: The pool, with hidden labels where they exist.
     """
-    scalars = scalars_of(version.manifest)
-    # not the seconds: what schedules, plateaus and checkpoints monitor must not depend on the clock
-    monitored = {f"round/{name}": value for name, value in scalars.items() if name != "seconds"}
-    module.log_dict(monitored, on_epoch=True, sync_dist=True, batch_size=1)
+    module.log_dict(_monitored(version), on_epoch=True, sync_dist=True, batch_size=1)
+    monitor(trainer, version)
     if not trainer.is_global_zero:
         return
+    scalars = scalars_of(version.manifest)
     for logger in trainer.loggers:
         logger.log_metrics({f"by_round/{name}": value for name, value in scalars.items()}, step=version.round)
     boards = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
     if boards:
         _show(boards, version, previous, pool)
+
+
+def monitor(trainer: pl.Trainer, version: Version | None) -> None:
+    """Let checkpoints and early stopping see the round that is served, at once and in epochs without a round.
+
+    Lightning would show them what was logged only when the epoch ends, which is after its validation.
+
+    Args:
+        trainer: The trainer.
+        version: The round; none during the warm-up, when there are no rows and the coverage is 0.
+    """
+    values = {"round/rows": 0.0, "round/coverage": 0.0} if version is None else _monitored(version)
+    trainer.callback_metrics.update({name: torch.tensor(value) for name, value in values.items()})
+
+
+def _monitored(version: Version) -> dict[str, float]:
+    """Return what may be monitored: not the seconds, since schedules and plateaus must not depend on the clock."""
+    scalars = scalars_of(version.manifest)
+    return {f"round/{name}": value for name, value in scalars.items() if name != "seconds"}
 
 
 def scalars_of(manifest: Manifest) -> dict[str, float]:

@@ -4,12 +4,13 @@ import csv
 import io
 import sys
 import warnings
+from typing import ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -43,6 +44,9 @@ class Module(pl.LightningModule):
     def training_step(self, batch, batch_idx):
         return nn.functional.cross_entropy(self(batch[0]), batch[1])
 
+    def validation_step(self, batch, batch_idx):
+        self.log("val_accuracy", (self(batch[0]).argmax(1) == batch[1]).float().mean())
+
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=0.02)
 
@@ -66,12 +70,11 @@ class Untold(Refreshable, Data):
     """Without hidden labels."""
 
 
-def fit(folder, loggers, data=None, threshold=0.6, callbacks=(), **options):
-    """Fit for three rounds and return the trainer."""
+def fit(folder, loggers, data=None, threshold=0.6, callbacks=(), rounds=None, **options):
+    """Fit for five epochs, with a round before each of the last three, and return the trainer."""
     pl.seed_everything(3)
-    rounds = PseudoLabels(threshold, warmup_epochs=WARMUP, dirpath=str(folder / "rounds"))
+    rounds = PseudoLabels(threshold, warmup_epochs=WARMUP, max_rounds=rounds, dirpath=str(folder / "rounds"))
     trainer = pl.Trainer(
-        max_epochs=EPOCHS,
         accelerator="cpu",
         devices=1,
         logger=loggers,
@@ -79,7 +82,7 @@ def fit(folder, loggers, data=None, threshold=0.6, callbacks=(), **options):
         default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,
-        **{"enable_checkpointing": False, **options},
+        **{"max_epochs": EPOCHS, "enable_checkpointing": False, **options},
     )
     trainer.fit(Module(), data or Told())
     return trainer
@@ -277,12 +280,47 @@ def test_no_logger_reads_no_data(tmp_path, monkeypatch):
     fit(tmp_path, CSVLogger(tmp_path))
 
 
-def test_a_checkpoint_can_monitor_a_round(tmp_path):
+class Validated(Told):
+    """With a validation loop, in which Lightning asks checkpoints and early stopping."""
+
+    def val_dataloader(self):
+        return DataLoader(TensorDataset(*points(30, 2)), 30)
+
+
+class Seen(pl.Callback):
+    """Notes the coverage that can be monitored in the validation of every epoch."""
+
+    def __init__(self):
+        self.coverage = []
+
+    def on_validation_end(self, trainer, pl_module):
+        if not trainer.sanity_checking:
+            self.coverage.append(float(trainer.callback_metrics["round/coverage"]))
+
+
+def coverage(folder):
+    return [version.manifest.metrics["coverage"] for version in versions(folder)]
+
+
+def test_a_round_is_seen_in_the_validation_of_its_first_epoch_and_none_in_the_warm_up(tmp_path):
+    seen = Seen()
+    fit(tmp_path, False, Validated(), callbacks=[seen])
+    assert seen.coverage == pytest.approx([0.0] * WARMUP + coverage(tmp_path))
+
+
+def test_checkpoints_and_early_stopping_can_monitor_a_round(tmp_path):
     best = ModelCheckpoint(tmp_path / "best", monitor="round/coverage", mode="max")
-    fit(tmp_path, False, callbacks=[best], enable_checkpointing=True)
-    assert float(best.best_model_score) == pytest.approx(
-        max(v.manifest.metrics["coverage"] for v in versions(tmp_path)), abs=1e-6
-    )
+    stop = EarlyStopping("round/rows", mode="max", patience=EPOCHS)
+    fit(tmp_path, False, Validated(), callbacks=[best, stop], enable_checkpointing=True)
+    assert float(best.best_model_score) == pytest.approx(max(coverage(tmp_path)), abs=1e-6)
+    assert float(stop.best_score) == max(version.manifest.rows for version in versions(tmp_path))
+
+
+def test_a_resumed_fit_shows_the_round_that_it_goes_on_with(tmp_path):
+    fit(tmp_path, False, Validated(), rounds=1, max_epochs=4)
+    seen = Seen()
+    fit(tmp_path, False, Validated(), rounds=1, callbacks=[seen], max_epochs=5)
+    assert seen.coverage == pytest.approx([Store(tmp_path / "rounds").open(0).manifest.metrics["coverage"]])
 
 
 def test_other_ranks_monitor_but_write_nothing(tmp_path, monkeypatch):
@@ -291,6 +329,7 @@ def test_other_ranks_monitor_but_write_nothing(tmp_path, monkeypatch):
 
     class Rank1:
         is_global_zero = False
+        callback_metrics: ClassVar = {}
         loggers = property(lambda self: pytest.fail("rank 1 must not log"))
 
     class Listener:
@@ -301,3 +340,4 @@ def test_other_ranks_monitor_but_write_nothing(tmp_path, monkeypatch):
     telemetry.log_round(Rank1(), module, version, None, Told().pool())
     assert module.values["round/rows"] == version.manifest.rows
     assert module.options["sync_dist"]
+    assert Rank1.callback_metrics["round/rows"] == version.manifest.rows
