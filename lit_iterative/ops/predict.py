@@ -1,6 +1,6 @@
 """Predict: class probabilities of every input, by one forward pass over the pool."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -74,38 +74,26 @@ class Predict(Op):
     def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
         """Stream over all shards of this rank with one loader, so that its workers start once."""
         tables = list(shards)  # ids, and columns of earlier ops: small
-        cuts = [list(range(0, table.num_rows, context.pool.batch_size)) for table in tables]
-        batches = [
-            context.pool.positions(read(table.slice(cut, context.pool.batch_size), "id")).tolist()
-            for table, starts in zip(tables, cuts, strict=True)
-            for cut in starts
-        ]
-        passes = max(1, context.ranks.max(len(batches)))
-        padding = [list(range(min(context.pool.batch_size, len(context.pool))))] * (passes - len(batches))
-        outputs = self._outputs(batches, padding, context)
+        batches = _Batches(tables, context)
+        outputs = self._outputs(batches, context)
         rows_done, rows = 0, sum(table.num_rows for table in tables)
-        width: dict[str, Array] | None = None
-        if not batches:
-            width = next(outputs)
-        for table, starts in zip(tables, cuts, strict=True):
-            parts = [next(outputs) for _ in starts]
-            width = parts[0] if parts else width
-            yield self._joined(table, parts, width)
+        like = next(outputs) if not rows else None  # tells the width of a table without rows
+        for table in tables:
+            parts = [next(outputs) for _ in batches.starts(table)]
+            like = parts[0] if parts else like
+            yield self._joined(table, parts, like)
             rows_done += table.num_rows
             if context.progress is not None:
                 context.progress(rows_done, rows)
         for _ in outputs:
             pass  # passes that only keep the other ranks company
 
-    def _outputs(
-        self, batches: list[list[int]], padding: list[list[int]], context: Context
-    ) -> Iterator[dict[str, Array]]:
+    def _outputs(self, batches: "_Batches", context: Context) -> Iterator[dict[str, Array]]:
         """Yield what the members say of each batch, reduced to the columns that are kept."""
         members = self.actor.members
         forward = context.model()
-        planned = batches + padding
-        loader = context.pool.loader(planned)
-        for index, (positions, batch) in enumerate(zip(planned, loader, strict=True)):
+        loader = context.pool.loader(batches)
+        for index, (positions, batch) in enumerate(zip(batches, loader, strict=True)):
             first = str(context.pool.keys[positions[0]])
             outputs = forward.run(batch, index, members, context.seed, context.round, first)
             yield self._columns([self._tensor(output, len(positions)) for output in outputs])
@@ -120,10 +108,10 @@ class Predict(Op):
             columns["members"] = probs.flatten(1)
         return {name: value.cpu().numpy() for name, value in columns.items()}
 
-    def _joined(self, table: pa.Table, parts: list[dict[str, Array]], width: dict[str, Array] | None) -> pa.Table:
+    def _joined(self, table: pa.Table, parts: list[dict[str, Array]], like: dict[str, Array] | None) -> pa.Table:
         columns: dict[str, Array] = {}
         for name in self._predicted:
-            empty = [] if width is None else [width[name][:0]]
+            empty = [] if like is None else [like[name][:0]]
             columns[name] = np.concatenate([part[name] for part in parts] or empty)
         bad = read(table, "id")[~np.isfinite(columns["probs"]).all(axis=1)]
         if len(bad):
@@ -150,3 +138,33 @@ class Predict(Op):
                 "The model's step returned numbers outside of [0, 1]. Set output: logits, or return probabilities."
             )
         return output
+
+
+class _Batches(Sequence[list[int]]):
+    """The positions of every batch of a rank, made when asked for, and as many more as another rank has.
+
+    Args:
+        tables: The shards of this rank.
+        context: The round.
+    """
+
+    def __init__(self, tables: list[pa.Table], context: Context) -> None:
+        self._pool, self._size = context.pool, context.pool.batch_size
+        self._places = [(table, start) for table in tables for start in self.starts(table)]
+        self._passes = max(1, context.ranks.max(len(self._places)))
+
+    def starts(self, table: pa.Table) -> range:
+        """Return the first row of every batch of a shard."""
+        return range(0, table.num_rows, self._size)
+
+    def __len__(self) -> int:
+        return self._passes
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < self._passes:
+            raise IndexError(index)
+        if index >= len(self._places):
+            return list(range(min(self._size, len(self._pool))))
+        table, start = self._places[index]
+        positions: list[int] = self._pool.positions(read(table.slice(start, self._size), "id")).tolist()
+        return positions
