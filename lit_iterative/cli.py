@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_info
 
 # Imported so that YAML may name their classes without the module.
@@ -35,6 +35,16 @@ DESCRIPTION = (
 CONTROL = "control.json"
 
 
+class SaveConfig(SaveConfigCallback):
+    """Saves the whole configuration beside the logs, but never over a file that the run was given."""
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Save it before the first stage."""
+        path = os.path.abspath(os.path.join(trainer.log_dir or ".", self.config_filename))
+        if path not in {os.path.abspath(str(given)) for given in self.config.get("config") or []}:
+            super().setup(trainer, pl_module, stage)
+
+
 class IterativeCLI(LightningCLI):
     """LightningCLI that tells of rounds while they are made, and closes with a table of them.
 
@@ -46,6 +56,7 @@ class IterativeCLI(LightningCLI):
         self._refused: LitIterativeError | None = None
         self._control_of: tuple[pl.Trainer, control.Budget] | None = None
         super().__init__(
+            save_config_callback=SaveConfig,
             save_config_kwargs={"overwrite": True},  # the same command goes on in the same folder
             seed_everything_default=0,
             parser_kwargs={"prog": "lit-iterative", "description": DESCRIPTION, "version": __version__},

@@ -147,6 +147,12 @@ def test_a_saved_config_does_not_stop_the_second_run(run, tmp_path):
     assert saved["trainer"]["callbacks"][0]["init_args"]["threshold"] == 0.8
 
 
+def test_a_given_config_is_never_written_over(finished):
+    folder, path, _ = finished  # without a logger, the configuration would be saved where this one lies
+    with open(path) as file:
+        assert yaml.safe_load(file) == settings(folder)
+
+
 def test_validate_takes_the_same_file(run):
     code, out, _ = run(lambda config: config.update(control="no_rounds"), subcommand="validate")
     assert code == 0
@@ -214,6 +220,20 @@ def test_errors_of_ours_are_one_line(run, change, said):
     last = err.strip().splitlines()[-1]
     assert last.startswith(f"error: {said}")
     assert "Traceback" not in err
+
+
+def test_an_error_of_ours_in_a_datamodule_is_one_line(tmp_path, monkeypatch, capsys):
+    lines = ["from lit_iterative.errors import DataError", "from tests.projects.tiny import TinyRefreshable"]
+    lines += ["class Refusing(TinyRefreshable):", "    def __init__(self):", "        raise DataError('No. Do that.')"]
+    (tmp_path / "refusing_project.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    config = settings(tmp_path)
+    config["data"]["class_path"] = "refusing_project.Refusing"
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "--config", written(tmp_path, config)])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.endswith("error: No. Do that.\n")
 
 
 def test_a_traceback_on_request(tmp_path, monkeypatch):

@@ -2,7 +2,8 @@ import pytest
 
 from lit_iterative.errors import StoreError
 from lit_iterative.inspect.show import render_round, show_round
-from tests.inspect.stores import commit, two_rounds
+from lit_iterative.rounds.store import Store
+from tests.inspect.stores import commit, rows, two_rounds
 
 
 def test_the_funnel_adds_up(tmp_path):
@@ -21,6 +22,12 @@ def test_rows_come_from_all_shards_but_no_more_than_needed(tmp_path):
     assert [row["id"] for row in show_round(store, 0, rows=2).sample] == [3, 5]
     with pytest.raises(StoreError, match=r"00001\.parquet is missing"):
         show_round(store, 0, rows=3)
+
+
+def test_the_last_shard_that_is_read_gives_only_what_is_asked_for(tmp_path):
+    store, table = Store(tmp_path), rows({1: 0, 2: 0, 3: 0, 4: 0})
+    commit(store, [table.slice(0, 2), table.slice(2)])
+    assert [row["id"] for row in show_round(store, rows=3).sample] == [1, 2, 3]
 
 
 def test_a_truncated_shard_is_named(tmp_path):
