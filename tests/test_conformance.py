@@ -38,6 +38,14 @@ def test_op(case: OpCase, check: Any) -> None:
     check(case)
 
 
+@pytest.mark.parametrize("case", cases.OPS, ids=name)
+def test_cases_make_ops_work(case: OpCase) -> None:
+    made = case.run(case.table)
+    assert made.num_rows > 0, "The case shows nothing: the op keeps no row. Change its parameters."
+    idle = made.num_rows == case.table.num_rows and not case.op.provides
+    assert not idle or isinstance(case.op, ops.AllInputs | ops.Remember), "The case shows nothing: all rows pass."
+
+
 @pytest.mark.parametrize("case", cases.MERGES, ids=name)
 @pytest.mark.parametrize("check", MERGE_CHECKS, ids=name)
 def test_merge(case: MergeCase, check: Any) -> None:

@@ -30,15 +30,16 @@ def candidates(columns: Sequence[str] = ("id",), rows: int = ROWS, seed: int = 0
         2
     """
     draw = np.random.default_rng(seed)
-    logits = draw.normal(size=(rows, MEMBERS, CLASSES)).astype(np.float32) * 2
-    logits[1::5] = logits[: len(logits[1::5])]  # equal rows, so that ties occur
+    distinct = np.arange(rows) % 8  # few distinct rows, so that ties lie across most cuts
+    shared, own = draw.normal(size=(8, 1, CLASSES)) * 3, draw.normal(size=(8, MEMBERS, CLASSES))
+    logits = (shared + own).astype(np.float32)[distinct]
     members = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
     probs = members.mean(axis=1)
     known: dict[str, Array] = {
         "probs": probs,
         "logits": logits.mean(axis=1),
         "members": members.reshape(rows, MEMBERS * CLASSES),
-        "features": draw.normal(size=(rows, 5)).astype(np.float32),
+        "features": draw.normal(size=(10, 5)).astype(np.float32)[np.arange(rows) % 10],
         "label": probs.argmax(axis=1).astype(np.int64),
         "weight": draw.uniform(0.1, 1.0, size=rows).astype(np.float32),
         "scores.confidence": probs.max(axis=1),
