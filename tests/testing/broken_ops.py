@@ -27,7 +27,7 @@ class Sound(Op):
         'Sound'
     """
 
-    least: float | Schedule = 0.6
+    least: float | Schedule = 0.7
 
     @property
     def requires(self) -> tuple[str, ...]:
