@@ -19,7 +19,7 @@ from lit_iterative.callbacks import checks
 from lit_iterative.callbacks.ema_teacher import EMATeacher
 from lit_iterative.callbacks.progress import Progress
 from lit_iterative.callbacks.ranks import TrainerRanks
-from lit_iterative.callbacks.telemetry import log_round
+from lit_iterative.callbacks.telemetry import log_round, monitor
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError, StoreError
 from lit_iterative.generation.forward import ForwardPass, Weights
@@ -138,13 +138,17 @@ class Rounds(pl.Callback):
         asked = any(phase.weights.needs_initial for phase in self.plan.phases)
         return asked or "ops.actors.Initial" in str(self.plan.describe())
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the round that is served to callbacks that monitor it."""
+        monitor(trainer, self._store.open(self.rounds_made - 1) if self.rounds_made else None)
+
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make a round if one is due."""
         if self._resumed_at_boundary:
             _compat.begin_epoch_afresh(trainer)
             self._resumed_at_boundary = False
-        live = {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
-        self._metrics = live or self._metrics
+        if not self._pending:  # else they are those that the boundary was saved with
+            self._metrics |= _numbers(trainer)
         if not self._pending and trainer.current_epoch > 0:
             self.plateau.update(self.when, self._metrics)
         due = self._pending or self.should_refresh(trainer)
@@ -162,8 +166,7 @@ class Rounds(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the end of the fit, so that the same command finds it done and a longer one goes on."""
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
-        self._metrics = metrics or self._metrics
+        self._metrics |= _numbers(trainer)
         self._save(trainer, "last.ckpt", pending=False)
         if self._ranks.rank == 0:
             self._store.finish(self._metrics)
@@ -286,7 +289,9 @@ class Rounds(pl.Callback):
     def _save(self, trainer: pl.Trainer, name: str, pending: bool) -> None:
         self._pending, self._at_boundary = pending, True
         try:
-            self._store.files.guarded(name, partial(trainer.save_checkpoint, self._store.files.path(name)))
+            self._store.files.guarded(
+                name, partial(trainer.save_checkpoint, self._store.files.path(name), weights_only=False)
+            )
         finally:
             self._pending, self._at_boundary = False, False
 
@@ -319,6 +324,11 @@ class Rounds(pl.Callback):
         _compat.reload_train_dataloader(trainer)
         seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
         self._fresh = True
+
+
+def _numbers(trainer: pl.Trainer) -> dict[str, float]:
+    """Return the trainer's metrics that are numbers."""
+    return {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
 
 
 def _teacher(trainer: pl.Trainer) -> EMATeacher | None:

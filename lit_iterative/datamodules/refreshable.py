@@ -1,6 +1,6 @@
 """Refreshable: the mixin that lets anyone's DataModule swap its data between epochs."""
 
-from typing import Any
+from typing import Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -36,11 +36,14 @@ class Refreshable(pl.LightningDataModule):
     # ---- what you may override ------------------------------------------------------------------------
 
     def pool(self) -> Pool:
-        """Return the inputs to label; those of ``predict_dataloader`` unless you override it.
+        """Return the inputs to label; those of ``predict_dataloader`` unless you define it.
 
         Raises:
             SetupError: If there is no ``predict_dataloader``.
         """
+        own = self._yours("pool")
+        if own is not None:
+            return cast(Pool, own)
         if not is_overridden("predict_dataloader", self, pl.LightningDataModule):
             raise SetupError(
                 f"{type(self).__name__} does not say what is unlabelled. Give it predict_dataloader(), which returns a "
@@ -54,16 +57,22 @@ class Refreshable(pl.LightningDataModule):
         return pool_of(loader, self.pool_ids(), self.pool_truth())
 
     def pool_ids(self) -> Any:
-        """Return the ids of the inputs; their positions unless you override it."""
-        return None
+        """Return the ids of the inputs; their positions unless you define it."""
+        return self._yours("pool_ids")
 
     def pool_truth(self) -> Any:
-        """Return hidden labels of the inputs for diagnostics, -1 where unknown; none unless you override it."""
-        return None
+        """Return hidden labels of the inputs for diagnostics, -1 where unknown; none unless you define it."""
+        return self._yours("pool_truth")
+
+    def _yours(self, name: str) -> Any:
+        """Ask the DataModule behind this mixin, which may know nothing of it."""
+        method = getattr(super(), name, None)
+        return None if method is None else method()
 
     def relabel(self, item: Any, label: Any) -> Any:
         """Return an item of the pool with a label, in the form of a labelled item."""
-        return relabel_at(self.mixing.label_at)(item, label)
+        method = getattr(super(), "relabel", relabel_at(self.mixing.label_at))
+        return method(item, label)
 
     def rebuild_train_dataloader(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
         """Return a loader over ``rows`` with the settings of your own train loader."""

@@ -96,7 +96,7 @@ class Predict(Op):
         for index, (positions, batch) in enumerate(zip(batches, loader, strict=True)):
             first = str(context.pool.keys[positions[0]])
             outputs = forward.run(batch, index, members, context.seed, context.round, first)
-            yield self._columns([self._tensor(output, len(positions)) for output in outputs])
+            yield self._columns([self._tensor(output, len(positions), index) for output in outputs])
 
     def _columns(self, outputs: list[Tensor]) -> dict[str, Array]:
         stacked = torch.stack(outputs, dim=1).float()
@@ -119,11 +119,16 @@ class Predict(Op):
                 f"The model predicts NaN or infinity for {len(bad)} inputs, for example ids {bad[:3].tolist()}. "
                 "Lower the learning rate or clip gradients (Trainer(gradient_clip_val=1.0)), and check the inputs."
             )
+        probs = columns["probs"]
+        if len(probs) and (probs.min() < -1e-3 or probs.max() > 1 + 1e-3):
+            raise DataError(
+                "The model's step returned numbers outside of [0, 1]. Set output: logits, or return probabilities."
+            )
         source = pa.array([type(self.actor).__name__] * table.num_rows, pa.string()).dictionary_encode()
         return write(table, **columns, source=source)
 
-    def _tensor(self, output: Any, rows: int) -> Tensor:
-        """Return the tensor in what the step returned, checked."""
+    def _tensor(self, output: Any, rows: int, index: int) -> Tensor:
+        """Return the tensor in what the step returned for the batch of this number, checked."""
         if isinstance(output, dict):
             output = output.get(self.output)
         if not isinstance(output, Tensor) or output.ndim != 2 or len(output) != rows or output.shape[1] < 2:
@@ -133,11 +138,17 @@ class Predict(Op):
                 f"({rows}, classes) with two classes or more. Define pseudo_label_step(batch, batch_idx) in your "
                 "LightningModule that returns them."
             )
-        if self.output == "probs" and bool(((output < -1e-3) | (output > 1 + 1e-3)).any()):
+        if self.output == "logits" and index == 0 and _sums_to_one(output):
             raise DataError(
-                "The model's step returned numbers outside of [0, 1]. Set output: logits, or return probabilities."
+                "The model's step returned probabilities, but Predict was told to expect logits. Set output: probs, or "
+                "return logits."
             )
         return output
+
+
+def _sums_to_one(output: Tensor) -> bool:
+    sums = output.float().sum(dim=1)
+    return bool((output >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
 
 
 class _Batches(Sequence[list[int]]):

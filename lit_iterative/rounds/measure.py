@@ -83,5 +83,5 @@ def _against(truth: Array, labels: Array, table: pa.Table) -> dict[str, float]:
 
 def _calibration_error(confidence: Array, right: Array) -> float:
     """Expected calibration error; torchmetrics takes a confidence and a hit as a binary problem."""
-    probs, target = torch.from_numpy(confidence.astype(np.float64)), torch.from_numpy(right.astype(np.int64))
+    probs, target = torch.from_numpy(confidence.astype(np.float64).clip(0, 1)), torch.from_numpy(right.astype(np.int64))
     return float(binary_calibration_error(probs, target, n_bins=15))

@@ -1,5 +1,6 @@
 """Contract 8 and the issue's list of bad input: refused early, with the remedy in the message."""
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
@@ -15,6 +16,7 @@ from tests.projects.tiny import TinyData, TinyModule, TinyRefreshable, fit, trai
 
 
 def run(path, module=None, data=None, callbacks=None, **options):
+    pl.seed_everything(7, verbose=False)
     made = trainer(path, callbacks or [PseudoLabels(0.5)], max_epochs=4, **options)
     made.fit(module or TinyModule(), data or TinyRefreshable())
     return made
@@ -97,6 +99,16 @@ def test_logits_where_probabilities_were_announced(tmp_path):
 
     with pytest.raises(DataError, match=r"outside of \[0, 1\].*output: logits"):
         run(tmp_path, Loud(), callbacks=[PseudoLabels(output="probs")])
+
+
+def test_probabilities_where_logits_were_announced(tmp_path):
+    class Sure(TinyModule):
+        def predict_step(self, batch, batch_idx):
+            return self(batch[0]).softmax(1)
+
+    with pytest.raises(DataError, match="returned probabilities.*output: probs"):
+        run(tmp_path, Sure())
+    run(tmp_path / "probs", Sure(), callbacks=[PseudoLabels(0.5, output="probs")])
 
 
 def test_a_store_of_another_plan(tmp_path):

@@ -95,6 +95,23 @@ def test_wrapping_keeps_attributes_and_hooks():
     assert len(data.val_dataloader().dataset) == 60
 
 
+def test_hooks_of_the_wrapped_datamodule_are_asked():
+    class Knowing(TinyData):
+        def pool_ids(self):
+            return [f"id{i}" for i in range(200)]
+
+        def pool_truth(self):
+            return [0] * 200
+
+        def relabel(self, item, label):
+            return "mine"
+
+    for data in (Refreshable.wrap(Knowing()), type("Mixed", (Refreshable, Knowing), {})()):
+        assert data.pool().ids[3] == "id3"
+        assert data.pool().truth == [0] * 200
+        assert data.relabel((1, 2), 3) == "mine"
+
+
 def test_loaders_become_a_datamodule():
     train, pool = TinyData().train_dataloader(), TinyData().predict_dataloader()
     data = Refreshable.from_loaders(train, pool)
