@@ -10,8 +10,8 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     texts = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
     for number, row in enumerate(texts):
-        cells = [cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
-        print("  ".join(cells).rstrip())
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join([first.strip().ljust(widths[0]), *others]))
         if number == 0:
             print("  ".join("-" * width for width in widths))
 

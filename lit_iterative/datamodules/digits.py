@@ -6,7 +6,6 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from lit_iterative.columns import Array
@@ -48,7 +47,7 @@ class Digits(pl.LightningDataModule):
         seed: int = 0,
         batch_size: int = 64,
         num_workers: int = 0,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Callable[[Any], Any] | None = None,
         mixing: Mixing = Mixing(),  # noqa: B008  # frozen
     ) -> None:
         super().__init__()

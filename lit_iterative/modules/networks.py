@@ -11,7 +11,7 @@ class SmallConvNet(nn.Module):
     Every layer that has weights can draw them anew, which ``ReinitFromScratch`` needs.
 
     Args:
-        channels: Channels of the first convolution; the others have twice as many.
+        channels: Channels of the first two convolutions; the third has twice as many.
         classes: Number of classes.
         dropout: Share of the features that are dropped in training.
         colours: Channels of the images.
@@ -41,9 +41,9 @@ class SmallConvNet(nn.Module):
         wide = 2 * channels
         self.features = nn.Sequential(
             *_block(colours, channels),
-            *_block(channels, wide),
+            *_block(channels, channels),
             nn.MaxPool2d(2),
-            *_block(wide, wide),
+            *_block(channels, wide),
             nn.MaxPool2d(2),
             nn.Flatten(),
         )

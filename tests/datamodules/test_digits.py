@@ -116,7 +116,7 @@ class Seen(Classifier):
 @pytest.mark.parametrize("mode", ["concat", "paired"])
 def test_training_batches_alone_are_augmented(tmp_path: Path, mode: Any) -> None:
     pl.seed_everything(0)
-    marked = Jitter(shift=0, noise=0.0)
+    marked = Jitter(noise=0.0)
     data = DigitsData(augment=lambda images: marked(images) + 2, mixing=Mixing(mode=mode, weighting="item"))
     module = Seen()
     trainer = pl.Trainer(
