@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
+from torch import nn
 from typing_extensions import Self
 
 from lit_iterative.errors import PipelineError
@@ -101,6 +102,8 @@ def spec(part: Any) -> Any:
         return {str(key): spec(value) for key, value in part.items()}
     if part is None or isinstance(part, bool | int | float | str):
         return part
+    if isinstance(part, nn.Module):
+        return f"{type(part).__module__}.{part!r}"
     named = part if hasattr(part, "__qualname__") and getattr(part, "__module__", None) else type(part)
     return f"{named.__module__}.{named.__qualname__}"
 
