@@ -55,7 +55,7 @@ def test_two_killed_ranks_end_like_two_that_were_not(tmp_path):
     whole = finish(tmp_path / "whole", *common)
     process = start(tmp_path / "killed", *common, "--die-in-round", "1")
     deadline = time.monotonic() + 120
-    work = tmp_path / "killed" / "rounds" / "round-00001" / "work" / "00"
+    work = tmp_path / "killed" / "rounds" / "round-00001" / "work" / "01"
     while not (work.is_dir() and len(list(work.glob("*.parquet"))) >= 2):
         assert time.monotonic() < deadline
         time.sleep(0.05)

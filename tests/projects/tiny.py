@@ -94,12 +94,16 @@ def trainer(dirpath: str, callbacks: list[pl.Callback], **options: Any) -> pl.Tr
 
 
 def fit(
-    dirpath: str, callback: Rounds | None = None, data: Any = None, module: Any = None, **options: Any
+    dirpath: str,
+    callback: Rounds | list[pl.Callback] | None = None,
+    data: Any = None,
+    module: Any = None,
+    **options: Any,
 ) -> pl.Trainer:
     """Train from a fixed seed; the same arguments on the same folder go on where a crash fell."""
     pl.seed_everything(7, verbose=False)
     callback = callback or PseudoLabels(0.8, every_n_epochs=2, warmup_epochs=2)
-    made = trainer(dirpath, [callback], **options)
+    made = trainer(dirpath, callback if isinstance(callback, list) else [callback], **options)
     made.fit(module() if module else TinyModule(), data or TinyRefreshable())
     return made
 
