@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_iterative import _compat
@@ -171,6 +172,11 @@ class Rounds(pl.Callback):
         if self._ranks.rank == 0:
             self._store.finish(self._metrics)
         self._ranks.barrier()
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Show the metrics of a run that had already ended, which has not trained and so has none."""
+        for name, value in self._metrics.items():
+            trainer.callback_metrics.setdefault(name, torch.tensor(value))
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]

@@ -223,6 +223,7 @@ def test_a_run_that_ended_is_done_and_a_longer_one_goes_on(tmp_path):
     first = fit(str(tmp_path), rounds(), max_epochs=4)
     again = fit(str(tmp_path), rounds(), max_epochs=4)
     assert again.global_step == first.global_step
+    assert again.callback_metrics == first.callback_metrics
     longer = fit(str(tmp_path), rounds(), max_epochs=6)
     whole = fit(str(tmp_path / "whole"), rounds(), max_epochs=6)
     assert longer.global_step == whole.global_step

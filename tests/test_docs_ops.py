@@ -1,0 +1,12 @@
+from docs.make_ops import PAGE, page
+from lit_iterative import ops
+
+
+def test_the_page_of_ops_is_up_to_date():
+    assert PAGE.read_text() == page(), "run: python docs/make_ops.py"
+
+
+def test_the_page_names_every_public_part():
+    text = page()
+    others = {"Op", "Merge", "Schedule", "Actor", "Context", "OneRank", "check"}
+    assert [name for name in ops.__all__ if name not in others and f"`{name}`" not in text] == []
