@@ -35,6 +35,7 @@ class Digits(pl.LightningDataModule):
         augment: Changes the images of a training batch, of shape ``(rows, 1, 8, 8)``; never those that are
             labelled or measured.
         mixing: How labelled and pseudo-labelled rows make up an epoch.
+        held_out_seed: Seed of the draw of the held-out images.
 
     Raises:
         OptionalDependencyError: If scikit-learn is missing, in ``setup``.
@@ -49,8 +50,10 @@ class Digits(pl.LightningDataModule):
         num_workers: int = 0,
         augment: Callable[[Any], Any] | None = None,
         mixing: Mixing = Mixing(),  # noqa: B008  # frozen
+        held_out_seed: int = 0,
     ) -> None:
         super().__init__()
+        self.held_out_seed = held_out_seed
         self.labels_per_class = labels_per_class
         self.seed = seed
         self.batch_size = batch_size
@@ -61,7 +64,7 @@ class Digits(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Read and split the images; the same split in every stage and on every rank."""
         images, digits = load()
-        held_out = split(digits, size=0.25, draw=generator(0, "digits", "held out"))
+        held_out = split(digits, size=0.25, draw=generator(self.held_out_seed, "digits", "held out"))
         rest = np.flatnonzero(~held_out)
         labelled = np.zeros(len(digits), dtype=bool)
         draw = generator(self.seed, "digits", "labelled")

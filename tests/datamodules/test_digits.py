@@ -50,6 +50,12 @@ def test_labelled_images_are_as_many_as_asked_for_with_their_own_labels() -> Non
     assert all(truth[image.numpy().tobytes()] == label for image, label in pool)
 
 
+def test_held_out_images_have_a_seed_of_their_own() -> None:
+    one, other = ready(held_out_seed=0), ready(held_out_seed=1)
+    assert len(one.held_out) == len(other.held_out)
+    assert images_of(one.held_out) != images_of(other.held_out)
+
+
 def test_seed_draws_other_labelled_images_from_the_same_split() -> None:
     one, same, other = ready(seed=1), ready(seed=1), ready(seed=2)
     assert images_of(one.labelled) == images_of(same.labelled)

@@ -155,6 +155,7 @@ def test_augmentation_hooks_know_that_this_is_no_training(tmp_path):
 def test_weights_are_swapped_without_copies_and_back_after_an_error():
     module = nn.Linear(2, 2)
     own, other = module.weight.data, torch.ones(2, 2)
+
     def fail():
         with swapped(module, {"weight": other}):
             assert module.weight.data_ptr() == other.data_ptr()
