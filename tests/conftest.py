@@ -1,9 +1,13 @@
 """Fixtures of all tests."""
 
+import os
 import warnings
 
 import pytest
 import torch
+
+# lightning 2.4 calls what newer versions of jsonargparse call by another name
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 
 @pytest.fixture(autouse=True)

@@ -112,6 +112,7 @@ class Rounds(pl.Callback):
         self._check_plan()
         self._data.pool()  # an unusable pool is found now, not after the warm-up
         point = self._ranks.broadcast(self._store.resume_point())
+        self._resumes = point is not None
         if point is not None:
             _compat.resume_from(trainer, point)
 
@@ -131,7 +132,8 @@ class Rounds(pl.Callback):
         self._schedules = snapshot_schedules(schedulers)
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._scaler = None if scaler is None else scaler.state_dict()
-        if self._needs_initial() and self._ranks.rank == 0 and not self._store.files.exists(INITIAL):
+        known = self._resumes and self._store.files.exists(INITIAL)
+        if self._needs_initial() and self._ranks.rank == 0 and not known:
             save_weights(self._store.files, INITIAL, pl_module.state_dict())
         self._ranks.barrier()
 
