@@ -2,6 +2,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.plugins import MixedPrecision
 
 from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
 from lit_iterative.columns import read
@@ -258,3 +259,33 @@ def test_the_callback_with_defaults(tmp_path):
     assert [version.manifest.epoch for version in made] == [1, 4, 7]
     assert [op.name for op in made[0].manifest.ops] == ["Predict", "Confidence", "Threshold", "HardLabels"]
     assert made[-1].manifest.metrics["label_accuracy"] > 0.8
+
+
+def test_a_store_at_a_url_is_made_and_resumed(tmp_path):
+    def run(url):
+        return fit(str(tmp_path), Rounds([Phase(pipeline(), weights=RollBack("val_accuracy"))], When(2, 2), dirpath=url))
+
+    whole = run("memory://whole/rounds")
+    store = Store("memory://killed/rounds")
+    first = Store("memory://whole/rounds")
+    run(store.url)
+    store.files.remove("last.json")
+    store.files.remove("round-00002/manifest.json")
+    resumed = run(store.url)
+    assert [v.manifest.key for v in store.versions()] == [v.manifest.key for v in first.versions()]
+    assert len(store.rounds()) == 3
+    assert resumed.callback_metrics == whole.callback_metrics
+
+
+def test_new_weights_reset_the_gradient_scaler(tmp_path):
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0, growth_interval=1)
+    scales = {}
+
+    class Scales(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            scales.setdefault(trainer.current_epoch, scaler.get_scale())
+
+    plugin = MixedPrecision("16-mixed", "cpu", scaler)
+    watched(tmp_path, rounds(weights=ReinitFromScratch()), also=[Scales()], plugins=[plugin], max_epochs=4)
+    assert scales[0] == scales[2] == 1024.0
+    assert scales[1] > 1024.0
