@@ -92,20 +92,19 @@ class Predict(Op):
         """Yield what the members say of each batch, reduced to the columns that are kept."""
         members = self.actor.members
         forward = context.model()
-        loader = context.pool.loader(batches)
-        for index, (positions, batch) in enumerate(zip(batches, loader, strict=True)):
-            first = str(context.pool.keys[positions[0]])
-            outputs = forward.run(batch, index, members, context.seed, context.round, first)
-            yield self._columns([self._tensor(output, len(positions), index) for output in outputs])
+        for index, batch in enumerate(context.pool.loader(batches)):
+            ids = batches.ids(index)
+            outputs = forward.run(batch, index, members, context.seed, context.round, str(ids[0]))
+            yield self._columns([self._tensor(output, len(ids), index) for output in outputs])
 
     def _columns(self, outputs: list[Tensor]) -> dict[str, Array]:
-        stacked = torch.stack(outputs, dim=1).float()
-        probs = stacked.softmax(dim=-1) if self.output == "logits" else stacked
-        columns = {"probs": probs.mean(dim=1)}
+        outputs = [output.float() for output in outputs]
+        probs = [output.softmax(dim=-1) for output in outputs] if self.output == "logits" else outputs
+        columns = {"probs": _mean(probs)}
         if self.keep_logits:
-            columns["logits"] = stacked.mean(dim=1)
+            columns["logits"] = _mean(outputs)
         if self.keep_members:
-            columns["members"] = probs.flatten(1)
+            columns["members"] = torch.cat(probs, dim=1)
         return {name: value.cpu().numpy() for name, value in columns.items()}
 
     def _joined(self, table: pa.Table, parts: list[dict[str, Array]], like: dict[str, Array] | None) -> pa.Table:
@@ -146,6 +145,10 @@ class Predict(Op):
         return output
 
 
+def _mean(tensors: list[Tensor]) -> Tensor:
+    return torch.stack(tensors).mean(dim=0) if len(tensors) > 1 else tensors[0]
+
+
 def _sums_to_one(output: Tensor) -> bool:
     sums = output.float().sum(dim=1)
     return bool((output >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
@@ -161,7 +164,8 @@ class _Batches(Sequence[list[int]]):
 
     def __init__(self, tables: list[pa.Table], context: Context) -> None:
         self._pool, self._size = context.pool, context.pool.batch_size
-        self._places = [(table, start) for table in tables for start in self.starts(table)]
+        shards = [read(table, "id") for table in tables]
+        self._places = [(ids, start) for ids in shards for start in range(0, len(ids), self._size)]
         self._passes = max(1, context.ranks.max(len(self._places)))
 
     def starts(self, table: pa.Table) -> range:
@@ -174,8 +178,12 @@ class _Batches(Sequence[list[int]]):
     def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < self._passes:
             raise IndexError(index)
-        if index >= len(self._places):
-            return list(range(min(self._size, len(self._pool))))
-        table, start = self._places[index]
-        positions: list[int] = self._pool.positions(read(table.slice(start, self._size), "id")).tolist()
+        positions: list[int] = self._pool.positions(self.ids(index)).tolist()
         return positions
+
+    def ids(self, index: int) -> Array:
+        """Return the ids of a batch; those of the pool's first inputs where only another rank has as many."""
+        if index >= len(self._places):
+            return self._pool.keys[: self._size]
+        ids, start = self._places[index]
+        return ids[start : start + self._size]
