@@ -47,6 +47,11 @@ class Op(ABC):
         """Names of the columns that it takes away, where they are there."""
         return ()
 
+    @property
+    def recalls(self) -> tuple[str, ...]:
+        """Names of the columns that it looks up in the ledger, which ``Remember`` must keep."""
+        return ()
+
     @abstractmethod
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table that follows from this one.

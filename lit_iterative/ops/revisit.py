@@ -53,6 +53,11 @@ class Failures(Op):
         """Nothing."""
         return ()
 
+    @property
+    def recalls(self) -> tuple[str, ...]:
+        """The remembered column."""
+        return (self.column,)
+
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows of failures and of unseen inputs."""
         value = remembered(table, context, self.column, self.name)
@@ -106,6 +111,11 @@ class Curriculum(Op):
     def provides(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
+
+    @property
+    def recalls(self) -> tuple[str, ...]:
+        """The remembered column."""
+        return (self.column,)
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows within the bounds and those of unseen inputs."""

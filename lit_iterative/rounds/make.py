@@ -17,9 +17,10 @@ from torch import Tensor
 from lit_iterative import __version__
 from lit_iterative.columns import write
 from lit_iterative.ops.context import Context
+from lit_iterative.ops.merge import Replace
 from lit_iterative.ops.op import Op, spec
 from lit_iterative.rounds.executor import Executor
-from lit_iterative.rounds.manifest import Manifest
+from lit_iterative.rounds.manifest import Manifest, OpCount
 from lit_iterative.rounds.measure import measure
 from lit_iterative.rounds.plan import Phase, Plan
 from lit_iterative.rounds.stages import reshard
@@ -109,7 +110,7 @@ def make_round(
         report("commit")
         old = None if context.previous is None else context.previous.table()
         new = pa.concat_tables([draft.read(result.stage, shard) for shard in range(result.shards)])
-        table = _merged(phase, new.replace_schema_metadata(None), old, facts, context)
+        table, merging = _merged(phase, new.replace_schema_metadata(None), old, facts, context)
         shards = draft.add_data(reshard([table], plan.shard_size))
         if result.ledger is not None:
             draft.add_ledger(result.ledger)
@@ -121,7 +122,7 @@ def make_round(
             pool_rows=len(context.pool),
             shards=shards,
             serves=facts.round if shards else before,
-            ops=result.ops,
+            ops=[*result.ops, *merging],
             memory=result.memory,
             metrics=measure(table, old, context.pool),
             seconds=time.perf_counter() - start,
@@ -132,14 +133,23 @@ def make_round(
     return store.open(facts.round)
 
 
-def _merged(phase: Phase, new: pa.Table, old: pa.Table | None, facts: Facts, context: Context) -> pa.Table:
+def _merged(
+    phase: Phase, new: pa.Table, old: pa.Table | None, facts: Facts, context: Context
+) -> tuple[pa.Table, list[OpCount]]:
     """Mark new rows with their round and their maker and join them with the old ones; an empty round adds nothing."""
     actors = (
         new.column("source").cast(pa.string()) if "source" in new.column_names else pa.nulls(new.num_rows, pa.string())
     )
     source = pc.binary_join_element_wise(pc.fill_null(actors, "data"), facts.weights, "@").dictionary_encode()
     new = write(new, round=np.full(new.num_rows, facts.round, dtype=np.int32), source=source)
-    return phase.merge(new, old, context) if new.num_rows else new
+    if not new.num_rows or isinstance(phase.merge, Replace):
+        return new, []
+    start = time.perf_counter()
+    table = phase.merge(new, old, context)
+    rows_in = new.num_rows + (0 if old is None else old.num_rows)
+    parameters = spec(phase.merge)["init_args"]
+    seconds = time.perf_counter() - start
+    return table, [OpCount(type(phase.merge).__name__, rows_in, table.num_rows, seconds, parameters)]
 
 
 def _origin(facts: Facts) -> dict[str, Any]:

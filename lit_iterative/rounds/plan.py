@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.merge import Merge, Replace
 from lit_iterative.ops.op import Op, check, spec
+from lit_iterative.ops.remember import Remember
 from lit_iterative.rounds.sync import Continue, WeightPolicy
 
 
@@ -73,6 +74,14 @@ class Plan:
             if phase.rounds is None:
                 raise PipelineError(
                     f"Phase {phase.name!r} has no end, so the phases after it never come. Give it rounds: N."
+                )
+        ops = [op for phase in self.phases for op in phase.ops]
+        kept = {column for op in ops if isinstance(op, Remember) for column in op.columns}
+        for op in ops:
+            for column in sorted(set(op.recalls) - kept):
+                raise PipelineError(
+                    f"{op.name} looks up {column!r} of earlier rounds, but nothing keeps it, so that every input "
+                    f"would be new to it in every round. Put Remember([{column!r}]) behind the op that provides it."
                 )
         if self.shard_size < 1:
             raise PipelineError(f"shard_size is {self.shard_size}; a shard needs at least 1 row.")

@@ -57,6 +57,8 @@ def test_merged_rows_keep_the_round_that_made_them(tmp_path):
     ids, rounds = (second.table()[name].to_pylist() for name in ("id", "round"))
     assert dict(zip(ids, rounds, strict=True)) == {0: 1, 2: 1, 4: 1, 6: 0, 8: 0}
     assert second.manifest.metrics["flip_rate"] == 0.0
+    merging = second.manifest.ops[-1]
+    assert (merging.name, merging.rows_in, merging.rows_out) == ("Append", 8, 5)
 
 
 def test_an_empty_round_serves_what_was_served(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from lit_iterative.errors import PipelineError
-from lit_iterative.ops import Confidence, HardLabels, Linear, Predict, Threshold
+from lit_iterative.ops import Confidence, Failures, HardLabels, Linear, Predict, Remember, Threshold
 from lit_iterative.ops.op import check, resolve, spec
 from lit_iterative.rounds import Phase, Plan, When
 from lit_iterative.rounds.plan import Plateau
@@ -37,6 +37,14 @@ def test_columns_that_were_taken_away_are_missed():
 def test_numbers_that_make_no_sense_are_refused(build, message):
     with pytest.raises(PipelineError, match=message):
         build()
+
+
+def test_what_is_looked_up_must_be_kept():
+    look_up = [Failures(0.9), Predict(), Confidence(), HardLabels()]
+    with pytest.raises(PipelineError, match=r"Failures looks up 'scores.confidence'.*Remember\(\['scores"):
+        Plan([Phase(look_up)])
+    keep = [Predict(), Confidence(), Remember(["scores.confidence"]), HardLabels()]
+    assert Plan([Phase(keep, rounds=1), Phase(look_up)]).rounds is None
 
 
 def test_phases_follow_each_other():
