@@ -3,7 +3,7 @@
 from typing import TypeGuard
 
 import lightning.pytorch as pl
-from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError
@@ -56,7 +56,8 @@ def check_strategy(trainer: pl.Trainer) -> None:
     Raises:
         SetupError: If it shards the weights.
     """
-    if not isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy):
+    whole = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
+    if not whole or isinstance(trainer.strategy, DeepSpeedStrategy):  # which is a DDPStrategy by inheritance alone
         raise SetupError(
             f"Rounds do not run under {type(trainer.strategy).__name__} yet: weights would have to be gathered for every "
             "label pass. Use Trainer(strategy='ddp') or a single device."

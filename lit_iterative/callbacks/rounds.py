@@ -72,6 +72,9 @@ class Rounds(pl.Callback):
         self.dirpath = dirpath
         self.seed = seed
         self.plan = Plan(phases, seed or 0, shard_size)
+        self._begin()
+
+    def _begin(self) -> None:
         self.rounds_made = 0
         self.last_epoch: int | None = None
         self.plateau = Plateau()
@@ -101,6 +104,7 @@ class Rounds(pl.Callback):
         """Refuse what cannot work, open the store, and resume from it."""
         if stage != "fit":
             return
+        self._begin()  # the callback may have served another fit; what is resumed is restored later
         self._data = checks.refreshable(trainer, type(self).__name__)
         checks.check_alone(trainer, Rounds)
         checks.check_strategy(trainer)
@@ -151,7 +155,8 @@ class Rounds(pl.Callback):
             _compat.begin_epoch_afresh(trainer)
             self._resumed_at_boundary = False
         if not self._pending:  # else they are those that the boundary was saved with
-            self._metrics |= _numbers(trainer)
+            # Rank 0's for all, since metrics need not be synchronised and weights must not part.
+            self._metrics |= self._ranks.broadcast(_numbers(trainer))
         if not self._pending and trainer.current_epoch > 0:
             self.plateau.update(self.when, self._metrics)
         due = self._pending or self.should_refresh(trainer)
@@ -186,6 +191,7 @@ class Rounds(pl.Callback):
         """Add the state of the rounds."""
         if self._at_boundary:
             _compat.at_epoch_start(checkpoint)
+        metrics = self._metrics if self._at_boundary else self._metrics | _numbers(trainer)
         checkpoint[STATE] = {
             "rounds": self.rounds_made,
             "last_epoch": self.last_epoch,
@@ -193,7 +199,7 @@ class Rounds(pl.Callback):
             "waited": self.plateau.waited,
             "pending": self._pending,
             "at_boundary": self._at_boundary,
-            "metrics": dict(self._metrics),
+            "metrics": dict(metrics),
         }
 
     def on_load_checkpoint(
@@ -224,6 +230,7 @@ class Rounds(pl.Callback):
                 version = make_round(self.plan, phase, self._store, facts, context, progress.stage)
         self._sync(trainer, module, phase)
         self.rounds_made, self.last_epoch = round + 1, trainer.current_epoch
+        self.plateau.waited = 0  # the next plateau is one of training on the new data
         self._swap(trainer, version)
         log_round(trainer, module, version, context.previous, context.pool)
         return version

@@ -204,7 +204,7 @@ class RowSampler(DistributedSampler[Any]):
 
     def _pass(self, start: int, end: int, wanted: int, draw: np.random.Generator) -> Array:
         """Return rows of a span, each one once before any comes again."""
-        passes = -(-wanted // (end - start))
+        passes = max(1, -(-wanted // (end - start)))  # one for none wanted, of which nothing is taken
         span = np.arange(start, end)
         orders = [draw.permutation(span) if self.shuffle else span for _ in range(passes)]
         return np.concatenate(orders)[:wanted]
@@ -219,6 +219,27 @@ def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, r
     Raises:
         SetupError: If the loader's own sampler decides what an epoch is.
     """
+    check_rebuildable(loader)
+    shuffle = not isinstance(loader.sampler, SequentialSampler)
+    sampler = RowSampler(rows, shuffle, seed, replicas, rank)
+    size = loader.batch_size or 1
+    single = sampler.num_samples % size == 1 and sampler.num_samples > size > 1
+    drop_last = (loader.drop_last or single) and sampler.num_samples >= size
+    options: dict[str, Any] = {**loader_options(loader), "persistent_workers": loader.persistent_workers}
+    return DataLoader(rows, size, sampler=sampler, drop_last=drop_last, **options)
+
+
+def check_rebuildable(loader: Any) -> None:
+    """Check that :func:`loader_like` knows how to make a loader over other rows from this one.
+
+    Raises:
+        SetupError: If it is something else, or its own sampler decides what an epoch is.
+    """
+    if not isinstance(loader, DataLoader):
+        raise SetupError(
+            f"train_dataloader() returned {type(loader).__name__}; rounds need one DataLoader over the labelled data. "
+            "With several loaders, return one here and use Mixing(mode='paired')."
+        )
     known = type(loader.sampler) in (RandomSampler, SequentialSampler) or isinstance(loader.sampler, DistributedSampler)
     if type(loader) is not DataLoader or loader.batch_size is None or not known:
         raise SetupError(
@@ -226,10 +247,3 @@ def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, r
             "the refreshed data. Use a plain DataLoader(dataset, batch_size=..., shuffle=...), or override "
             "rebuild_train_dataloader(loader, rows) in your DataModule."
         )
-    shuffle = not isinstance(loader.sampler, SequentialSampler)
-    sampler = RowSampler(rows, shuffle, seed, replicas, rank)
-    size = loader.batch_size
-    single = sampler.num_samples % size == 1 and sampler.num_samples > size > 1
-    drop_last = (loader.drop_last or single) and sampler.num_samples >= size
-    options: dict[str, Any] = {**loader_options(loader), "persistent_workers": loader.persistent_workers}
-    return DataLoader(rows, size, sampler=sampler, drop_last=drop_last, **options)

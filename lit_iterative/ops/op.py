@@ -113,6 +113,12 @@ def spec(part: Any) -> Any:
     return f"{named.__module__}.{named.__qualname__}"
 
 
+def parameters_of(part: Any) -> dict[str, Any]:
+    """Return the parameters of an op or a merge in primitives."""
+    described = spec(part)
+    return described.get("init_args", {}) if isinstance(described, dict) else {}
+
+
 def check(ops: list[Op], columns: tuple[str, ...] = ("id",)) -> tuple[str, ...]:
     """Check that every op finds its columns, and return the columns at the end.
 

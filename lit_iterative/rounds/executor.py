@@ -14,7 +14,7 @@ import pyarrow as pa
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.op import Op, check, spec
+from lit_iterative.ops.op import Op, check, parameters_of
 from lit_iterative.rounds.manifest import OpCount
 from lit_iterative.rounds.stages import Stage, reshard, stages
 from lit_iterative.rounds.store import Draft
@@ -225,8 +225,8 @@ def _counted(tables: Iterable[pa.Table], counts: deque[int]) -> Iterator[pa.Tabl
 
 
 def _count(op: Op, rows_in: int, rows_out: int, seconds: float) -> dict[str, Any]:
-    parameters = spec(op).get("init_args", {}) if isinstance(spec(op), dict) else {}
-    return {"name": op.name, "rows_in": rows_in, "rows_out": rows_out, "seconds": seconds, "parameters": parameters}
+    counted = {"name": op.name, "rows_in": rows_in, "rows_out": rows_out, "seconds": seconds}
+    return {**counted, "parameters": parameters_of(op)}
 
 
 def _kept_rows(op: Op, kept: pa.Table) -> Any:

@@ -18,7 +18,7 @@ from lit_iterative import __version__
 from lit_iterative.columns import write
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.merge import Replace
-from lit_iterative.ops.op import Op, spec
+from lit_iterative.ops.op import Op, parameters_of, spec
 from lit_iterative.rounds.executor import Executor
 from lit_iterative.rounds.manifest import Manifest, OpCount
 from lit_iterative.rounds.measure import measure
@@ -142,14 +142,14 @@ def _merged(
     )
     source = pc.binary_join_element_wise(pc.fill_null(actors, "data"), facts.weights, "@").dictionary_encode()
     new = write(new, round=np.full(new.num_rows, facts.round, dtype=np.int32), source=source)
-    if not new.num_rows or isinstance(phase.merge, Replace):
+    if not new.num_rows or type(phase.merge) is Replace:
         return new, []
     start = time.perf_counter()
     table = phase.merge(new, old, context)
     rows_in = new.num_rows + (0 if old is None else old.num_rows)
-    parameters = spec(phase.merge)["init_args"]
     seconds = time.perf_counter() - start
-    return table, [OpCount(type(phase.merge).__name__, rows_in, table.num_rows, seconds, parameters)]
+    name = type(phase.merge).__name__
+    return table, [OpCount(name, rows_in, table.num_rows, seconds, parameters_of(phase.merge))]
 
 
 def _origin(facts: Facts) -> dict[str, Any]:

@@ -100,10 +100,7 @@ class ReinitFromScratch(WeightPolicy):
         """
         check_resettable(module)
         seed_all(context.seed, "reinit", context.round)
-        for layer in module.modules():
-            reset = getattr(layer, "reset_parameters", None)
-            if callable(reset):
-                reset()
+        module.apply(_reset)  # children first, since a module may have its own way to start its layers
         return True
 
 
@@ -150,6 +147,12 @@ class RollBack(WeightPolicy):
             return False
         module.load_state_dict(dict(context.past(best)))
         return True
+
+
+def _reset(layer: nn.Module) -> None:
+    reset = getattr(layer, "reset_parameters", None)
+    if callable(reset):
+        reset()
 
 
 def check_resettable(module: nn.Module) -> None:
@@ -202,6 +205,8 @@ def check_schedules(scheduler: Any, interval: str, fixed_length: bool) -> None:
     Raises:
         SetupError: If it counts steps up to a fixed end.
     """
+    for part in getattr(scheduler, "_schedulers", ()):  # of a SequentialLR or ChainedScheduler
+        check_schedules(part, interval, fixed_length)
     has_end = any(hasattr(scheduler, name) for name in ("total_steps", "T_max", "total_iters"))
     if interval == "step" and has_end and not fixed_length:
         raise SetupError(
