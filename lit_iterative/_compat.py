@@ -22,8 +22,9 @@ def reload_train_dataloader(trainer: pl.Trainer) -> None:
     loop._combined_loader = None
     try:
         loop.setup_data()
-    finally:  # else the trainer's own clean-up after an error would hide it behind another
-        loop._combined_loader = loop._combined_loader or loader_before
+    except BaseException:  # else the trainer's own clean-up after an error would hide it behind another
+        loop._combined_loader, loop._data_fetcher = loader_before, fetcher_before
+        raise
     if fetcher_before is not None:
         fetcher_before.teardown()
     loaders: list[Any] = [] if loop._combined_loader is None else loop._combined_loader.flattened
@@ -63,6 +64,9 @@ def at_epoch_start(checkpoint: dict[str, Any]) -> None:
 def begin_epoch_afresh(trainer: pl.Trainer) -> None:
     """Tell the loops, resumed from a checkpoint of :func:`at_epoch_start`, that no epoch was interrupted.
 
-    Else they take the counters of the epoch before for those of an epoch to be completed, and skip it.
+    Else they take the counters of the epoch before for those of an epoch to be completed, and skip it. And they
+    do not ask the loader for an iterator again, which draws from the random state: random changes of the first
+    batch, made in the dataset or in a transfer hook, would differ from those of a run that was not interrupted.
     """
     trainer.fit_loop.restarting = False
+    trainer.fit_loop._resuming_from_checkpoint = False  # unknown to and not needed by older ones

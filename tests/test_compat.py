@@ -107,6 +107,34 @@ def test_a_fit_resumed_at_an_epochs_start_counts_like_one_that_was_not(tmp_path,
     assert second.current_epoch == first.current_epoch == 4
 
 
+class Drawing(TinyModule):
+    """Draws for every training batch on its way to the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.draws = []
+
+    def on_before_batch_transfer(self, batch, dataloader_idx):
+        if self.trainer.training:
+            self.draws.append((self.trainer.current_epoch, torch.rand(1).item()))
+        return batch
+
+
+class SeededBoundary(Boundary):
+    def on_train_epoch_start(self, trainer, pl_module):
+        super().on_train_epoch_start(trainer, pl_module)
+        torch.manual_seed(trainer.current_epoch)
+
+
+def test_the_first_batch_of_a_resumed_epoch_is_changed_by_the_same_draws(tmp_path):
+    whole, again = Drawing(), Drawing()
+    trainer(tmp_path, [SeededBoundary(tmp_path / "b.ckpt", epoch=2)], max_epochs=3).fit(whole, TinyData())
+    callbacks = [SeededBoundary(tmp_path / "b.ckpt"), Resume(tmp_path / "b.ckpt")]
+    trainer(tmp_path, callbacks, max_epochs=3).fit(again, TinyData())
+    assert len(again.draws) >= 2
+    assert again.draws == [draw for draw in whole.draws if draw[0] == 2]
+
+
 def test_a_checkpoint_that_the_user_names_wins(tmp_path):
     saver = Boundary(tmp_path / "ours.ckpt", epoch=3)
     made = trainer(tmp_path, [saver], max_epochs=4)

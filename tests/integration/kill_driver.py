@@ -18,12 +18,21 @@ from tests.projects import tiny
 from tests.projects.pipelines import stateful
 
 
+class Augmented(tiny.TinyRefreshable):
+    """Adds noise to training batches on their way to the device, the first of an epoch included."""
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if not self.trainer.training:
+            return batch
+        return [batch[0] + 0.1 * torch.randn_like(batch[0]), *batch[1:]]
+
+
 def run(folder: str, die_at_write: int | None = None) -> None:
     """Train in this process, which is a child; optionally die in the middle of the n-th write."""
     os.makedirs(folder, exist_ok=True)
     if die_at_write is not None:
         _die_at(die_at_write)
-    made = tiny.fit(folder, stateful(0.6, warmup=2, shard_size=64), data=tiny.TinyRefreshable())
+    made = tiny.fit(folder, stateful(0.6, warmup=2, shard_size=64), data=Augmented())
     with open(os.path.join(folder, "outcome.json"), "w") as file:
         json.dump(tiny.outcome(folder, made), file)
 
