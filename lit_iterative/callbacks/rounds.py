@@ -6,6 +6,7 @@ to the same place, so that one path serves both.
 """
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -108,8 +109,8 @@ class Rounds(pl.Callback):
         self._data = checks.refreshable(trainer, type(self).__name__)
         checks.check_alone(trainer, Rounds)
         checks.check_strategy(trainer)
-        self._store = Store(self.dirpath or os.path.join(trainer.default_root_dir, "rounds"))
         self._ranks = TrainerRanks(trainer)
+        self._store = Store(self._folder(trainer))
         if self.seed is None:  # known only now; and ranks started by another have it earlier than that one
             self.plan = replace(self.plan, seed=self._ranks.broadcast(int(os.environ.get("PL_GLOBAL_SEED", 0))))
         self._data.attach(self._store, self.plan.seed)
@@ -119,6 +120,17 @@ class Rounds(pl.Callback):
         self._resumes = point is not None
         if point is not None:
             _compat.resume_from(trainer, point)
+
+    def _folder(self, trainer: pl.Trainer) -> str:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # nothing of a trial may be resumed by the run itself
+            trial: str = self._ranks.broadcast(tempfile.mkdtemp(prefix="lit-iterative-"))
+            return trial
+        return self.dirpath or os.path.join(trainer.default_root_dir, "rounds")
+
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Leave nothing of a trial (``fast_dev_run``)."""
+        if stage == "fit" and trainer.fast_dev_run and self._ranks.rank == 0:  # type: ignore[attr-defined]
+            self._store.files.remove("")
 
     def _check_plan(self) -> None:
         made_by = self._store.plan()

@@ -229,17 +229,12 @@ def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, r
     return DataLoader(rows, size, sampler=sampler, drop_last=drop_last, **options)
 
 
-def check_rebuildable(loader: Any) -> None:
+def check_rebuildable(loader: DataLoader[Any]) -> None:
     """Check that :func:`loader_like` knows how to make a loader over other rows from this one.
 
     Raises:
-        SetupError: If it is something else, or its own sampler decides what an epoch is.
+        SetupError: If its data cannot be indexed, or its own sampler decides what an epoch is.
     """
-    if not isinstance(loader, DataLoader):
-        raise SetupError(
-            f"train_dataloader() returned {type(loader).__name__}; rounds need one DataLoader over the labelled data. "
-            "With several loaders, return one here and use Mixing(mode='paired')."
-        )
     known = type(loader.sampler) in (RandomSampler, SequentialSampler) or isinstance(loader.sampler, DistributedSampler)
     if type(loader) is not DataLoader or loader.batch_size is None or not known:
         raise SetupError(

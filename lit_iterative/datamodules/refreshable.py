@@ -1,5 +1,6 @@
 """Refreshable: the mixin that lets anyone's DataModule swap its data between epochs."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import lightning.pytorch as pl
@@ -8,7 +9,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
 from lit_iterative.columns import read
-from lit_iterative.datamodules.mixing import Mixing, Rows, loader_like, relabel_at
+from lit_iterative.datamodules.mixing import Mixing, Rows, check_rebuildable, loader_like, relabel_at
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.pool import Pool, pool_of
 from lit_iterative.rounds.store import Store, Version
@@ -84,8 +85,8 @@ class Refreshable(pl.LightningDataModule):
     # ---- what the callback calls ----------------------------------------------------------------------
 
     def attach(self, store: Store, seed: int) -> None:
-        """Say where the rounds are, and the seed of the order of rows."""
-        self._store, self._seed = store, seed
+        """Say where the rounds of a fit are, and the seed of the order of rows; none is served yet."""
+        self._store, self._seed, self._version = store, seed, None
 
     def serve(self, version: Version | None) -> None:
         """Serve the rows of a round from the next time the train loader is asked for.
@@ -105,19 +106,27 @@ class Refreshable(pl.LightningDataModule):
     def train_dataloader(self) -> Any:
         """Return the loader over labelled and pseudo-labelled rows, as :class:`Mixing` says."""
         loader = super().train_dataloader()
-        if self._version is None and self.mixing.leaves_labelled_data_alone:
+        left_alone = self._version is None and self.mixing.leaves_labelled_data_alone
+        if self._store is not None or not left_alone:  # refused before the warm-up, not after it
+            loader = self._one_loader(loader)
+        if left_alone:
             return {"labelled": loader} if self.mixing.mode == "paired" else loader
-        if not isinstance(loader, DataLoader):
-            raise SetupError(
-                f"train_dataloader() of {type(self).__name__} returned {type(loader).__name__}; rounds need one DataLoader "
-                "over the labelled data. With several loaders, return one here and use Mixing(mode='paired')."
-            )
         if self.mixing.mode == "paired":
             pseudo = self._rows(None)
             paired = {"labelled": self._checked(loader, self._rows(loader.dataset, pseudo=False))}
             return {**paired, "pseudo": self.rebuild_train_dataloader(loader, pseudo)} if len(pseudo) else paired
         keep_gold = self.mixing.mode == "concat" or self._version is None
         return self._checked(loader, self._rows(loader.dataset if keep_gold else None))
+
+    def _one_loader(self, loader: Any) -> DataLoader[Any]:
+        if not isinstance(loader, DataLoader):
+            raise SetupError(
+                f"train_dataloader() of {type(self).__name__} returned {type(loader).__name__}; rounds need one DataLoader "
+                "over the labelled data. With several loaders, return one here and use Mixing(mode='paired')."
+            )
+        if type(self).rebuild_train_dataloader is Refreshable.rebuild_train_dataloader:
+            check_rebuildable(loader)
+        return loader
 
     def _checked(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
         if len(rows) == 0:
@@ -133,7 +142,12 @@ class Refreshable(pl.LightningDataModule):
             return Rows(gold, None, empty, empty, empty.astype(float), self.mixing, self.relabel)
         table = self._version.table(["id", "label", "weight"])
         ids, labels, weights = (read(table, name) for name in ("id", "label", "weight"))
-        return Rows(gold, self.pool(), ids, labels, weights, self.mixing, self.relabel)
+        return Rows(gold, self.pool(), ids, labels, weights, self.mixing, self._relabels())
+
+    def _relabels(self) -> Callable[[Any, Any], Any]:
+        """Return :meth:`relabel`; without this DataModule, which workers would be sent, where nobody defines it."""
+        own = type(self).relabel is not Refreshable.relabel or hasattr(super(), "relabel")
+        return self.relabel if own else relabel_at(self.mixing.label_at)
 
     def state_dict(self) -> dict[str, Any]:
         """Return your state, and the round that is served."""
@@ -155,10 +169,11 @@ class Refreshable(pl.LightningDataModule):
     @staticmethod
     def wrap(datamodule: pl.LightningDataModule, mixing: Mixing | None = None) -> "Refreshable":
         """Return a refreshable DataModule that is the given one in all else, and shares its attributes."""
-        kind = type(datamodule)
-        wrapped: type[Refreshable] = type(f"Refreshable{kind.__name__}", (Refreshable, kind), {})
-        made = wrapped.__new__(wrapped)
-        made.__dict__ = datamodule.__dict__
+        if isinstance(datamodule, Refreshable):
+            made: Refreshable = datamodule
+        else:
+            made = _wrapped(type(datamodule))
+            made.__dict__ = datamodule.__dict__
         if mixing is not None:
             made.mixing = mixing
         return made
@@ -174,6 +189,17 @@ class Refreshable(pl.LightningDataModule):
             mixing: How rows make up an epoch.
         """
         return Refreshable.wrap(_Loaders(train, pool, val), mixing)
+
+
+def _wrapped(kind: type[pl.LightningDataModule]) -> Refreshable:
+    """Return a DataModule without attributes whose class is refreshable and the given one."""
+    made: type[Refreshable] = type(f"Refreshable{kind.__name__}", (Refreshable, kind), {"__reduce__": _reduce})
+    return made.__new__(made)
+
+
+def _reduce(self: Refreshable) -> Any:
+    """Tell pickle how to make the class again, which workers and spawned ranks do not find by its name."""
+    return _wrapped, (type(self).__mro__[2],), self.__dict__
 
 
 class _Loaders(pl.LightningDataModule):

@@ -205,7 +205,8 @@ def check_schedules(scheduler: Any, interval: str, fixed_length: bool) -> None:
     Raises:
         SetupError: If it counts steps up to a fixed end.
     """
-    for part in getattr(scheduler, "_schedulers", ()):  # of a SequentialLR or ChainedScheduler
+    parts = getattr(scheduler, "_schedulers", [])
+    for part in parts[-1:] if hasattr(scheduler, "_milestones") else parts:  # a sequence ends with its last
         check_schedules(part, interval, fixed_length)
     has_end = any(hasattr(scheduler, name) for name in ("total_steps", "T_max", "total_iters"))
     if interval == "step" and has_end and not fixed_length:

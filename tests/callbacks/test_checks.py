@@ -4,7 +4,8 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from lightning.pytorch.strategies import DeepSpeedStrategy
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
 from lit_iterative.callbacks.checks import check_strategy
@@ -12,7 +13,7 @@ from lit_iterative.datamodules import Mixing, Refreshable
 from lit_iterative.errors import DataError, LitIterativeError, SetupError, StoreError
 from lit_iterative.ops import EMA, Confidence, HardLabels, Predict, Threshold
 from lit_iterative.rounds import Phase, ReinitFromScratch, Store, When
-from tests.projects.tiny import TinyData, TinyModule, TinyRefreshable, fit, trainer
+from tests.projects.tiny import TinyData, TinyModule, TinyRefreshable, fit, points, trainer
 
 
 def run(path, module=None, data=None, callbacks=None, **options):
@@ -194,6 +195,47 @@ def test_sharded_strategies_are_refused():
 
     with pytest.raises(SetupError, match=r"FSDPStrategy.*strategy='ddp'"):
         check_strategy(Sharded())
+
+
+def test_deepspeed_is_no_plain_ddp():
+    class Sharded:
+        strategy = DeepSpeedStrategy.__new__(DeepSpeedStrategy)
+
+    with pytest.raises(SetupError, match=r"DeepSpeedStrategy.*strategy='ddp'"):
+        check_strategy(Sharded())
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(TensorDataset(*points(30, 1)))
+
+
+def loaded(*arguments, **options):
+    class Own(TinyData):
+        def train_dataloader(self):
+            return DataLoader(*arguments, **options)
+
+    return Refreshable.wrap(Own())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"dataset": Stream(), "batch_size": 8}, "_InfiniteConstantSampler"),
+        ({"dataset": TensorDataset(*points(8, 1)), "sampler": SubsetRandomSampler(range(8))}, "SubsetRandomSampler"),
+    ],
+)
+def test_loaders_that_cannot_be_rebuilt_are_refused_before_the_warm_up(tmp_path, arguments, named):
+    class Epochs(pl.Callback):
+        begun = 0
+
+        def on_train_epoch_start(self, trainer, pl_module):
+            self.begun += 1
+
+    epochs = Epochs()
+    with pytest.raises(SetupError, match=f"{named}.*rebuild_train_dataloader"):
+        run(tmp_path, data=loaded(**arguments), callbacks=[PseudoLabels(0.5, warmup_epochs=2), epochs])
+    assert epochs.begun == 0
 
 
 def test_a_loader_that_cannot_be_rebuilt(tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import lightning.pytorch as pl
 import pytest
 import torch
@@ -263,7 +265,9 @@ def test_the_callback_with_defaults(tmp_path):
 
 def test_a_store_at_a_url_is_made_and_resumed(tmp_path):
     def run(url):
-        return fit(str(tmp_path), Rounds([Phase(pipeline(), weights=RollBack("val_accuracy"))], When(2, 2), dirpath=url))
+        return fit(
+            str(tmp_path), Rounds([Phase(pipeline(), weights=RollBack("val_accuracy"))], When(2, 2), dirpath=url)
+        )
 
     whole = run("memory://whole/rounds")
     store = Store("memory://killed/rounds")
@@ -289,3 +293,50 @@ def test_new_weights_reset_the_gradient_scaler(tmp_path):
     watched(tmp_path, rounds(weights=ReinitFromScratch()), also=[Scales()], plugins=[plugin], max_epochs=4)
     assert scales[0] == scales[2] == 1024.0
     assert scales[1] > 1024.0
+
+
+def test_a_run_from_the_users_last_checkpoint_knows_the_metrics_of_its_last_epoch(tmp_path):
+    def run(path, epochs, **options):
+        saver = ModelCheckpoint(path / "saved", save_last=True)
+        callbacks = [rounds(When(1, 1), weights=RollBack("val_accuracy")), saver]
+        pl.seed_everything(7, verbose=False)
+        made = pl.Trainer(
+            default_root_dir=path, callbacks=callbacks, max_epochs=epochs, accelerator="cpu", logger=False,
+            enable_progress_bar=False, enable_model_summary=False,
+        )  # fmt: skip
+        made.fit(TinyModule(), TinyRefreshable(), **options)
+        return [version.manifest.metrics_before for version in versions(path)]
+
+    whole = run(tmp_path / "whole", 3)
+    for epochs in (1, 2):
+        run(tmp_path / "parts", epochs, ckpt_path="last")
+    assert run(tmp_path / "parts", 3, ckpt_path="last") == whole
+    assert all("val_accuracy" in metrics for metrics in whole)
+
+
+def test_callback_and_data_of_an_ended_fit_serve_another_from_the_start(tmp_path):
+    callback, data = rounds(When(1, 2)), TinyRefreshable()
+    fit(str(tmp_path / "first"), callback, data, max_epochs=4)
+    seen = Recorder()
+    fit(str(tmp_path / "second"), [callback, seen], data, max_epochs=3)
+    assert seen.rows[0] == seen.rows[1] == 30
+    assert [version.manifest.epoch for version in versions(tmp_path / "second")] == [2]
+
+
+def test_nothing_of_a_trial_is_resumed(tmp_path):
+    callback = rounds(When(1, 0))
+    fit(str(tmp_path), callback, fast_dev_run=True)
+    assert not (tmp_path / "rounds").exists()
+    assert not os.path.exists(callback.store.url)
+    seen = Recorder()
+    fit(str(tmp_path), [rounds(), seen], max_epochs=1)
+    assert list(seen.rows) == [0]
+
+
+def test_a_plateau_counts_from_the_last_round_on(tmp_path):
+    class Flat(TinyModule):
+        def on_validation_epoch_end(self):
+            self.log("watched", 1.0)
+
+    fit(str(tmp_path), Rounds([Phase(pipeline())], When(plateau="watched", patience=2)), module=Flat)
+    assert [version.manifest.epoch for version in versions(tmp_path)] == [3, 5, 7]

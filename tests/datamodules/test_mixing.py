@@ -120,6 +120,13 @@ def test_the_share_of_labelled_rows():
     assert {4, 5, 6} <= set(order)
 
 
+@pytest.mark.parametrize(("share", "wanted", "golds"), [(0.1, None, 0), (0.9, 5, 4), (0.95, 5, 5)])
+def test_a_share_of_less_than_half_a_row_is_no_row(share, wanted, golds):
+    order = list(sampler(Mixing(gold_share=share, rows_per_epoch=wanted)))
+    assert sum(row < 4 for row in order) == golds
+    assert len(order) == (wanted or 3)
+
+
 def test_rows_are_drawn_in_proportion_to_their_weights():
     made = sampler(Mixing(weighting="sample", rows_per_epoch=20000))
     counts = collections.Counter(made)

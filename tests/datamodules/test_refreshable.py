@@ -1,3 +1,5 @@
+import pickle
+
 import lightning.pytorch as pl
 import numpy as np
 import pyarrow as pa
@@ -175,3 +177,20 @@ def test_own_relabelling_is_used(tmp_path):
     assert item[0].tolist() == [0.0, 0.0]
     assert int(item[1]) == 2
     assert isinstance(data.train_dataloader(), DataLoader)
+
+
+def test_a_wrapped_datamodule_can_be_sent_to_another_process(tmp_path):
+    data = Refreshable.wrap(TinyData(labelled=9), Mixing(rows_per_epoch=4))
+    again = pickle.loads(pickle.dumps(data))
+    assert isinstance(again, Refreshable)
+    assert isinstance(again, TinyData)
+    assert (again.sizes, again.mixing) == (data.sizes, data.mixing)
+    assert Refreshable.wrap(data) is data
+
+
+def test_workers_are_not_sent_the_datamodule(tmp_path):
+    data = TinyRefreshable()
+    data.trainer = lambda: "cannot be pickled"
+    data.serve(commit(Store(tmp_path), 0, [1, 5]))
+    rows = data._rows(data.loader(30, 1).dataset)
+    assert len(pickle.loads(pickle.dumps(rows))) == 32

@@ -16,8 +16,8 @@ from lit_iterative.rounds.store import Store
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def start(folder: Any, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, os.path.join(ROOT, "tests/projects/tiny.py"), str(folder), *arguments]
+def start(folder: Any, *arguments: str, project: str = "tiny") -> subprocess.Popen[str]:
+    command = [sys.executable, os.path.join(ROOT, f"tests/projects/{project}.py"), str(folder), *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ROOT}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
@@ -65,3 +65,12 @@ def test_two_killed_ranks_end_like_two_that_were_not(tmp_path):
     assert not (tmp_path / "killed" / "rounds" / "round-00001" / "manifest.json").exists()
     assert all(measured["rows"] > 0 for measured in whole["measured"])
     assert finish(tmp_path / "killed", *common) == whole
+
+
+def test_ranks_that_know_a_metric_differently_decide_alike(tmp_path):
+    process = start(tmp_path, project="unsynced")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-6000:]
+    first, second = (json.loads((tmp_path / f"starts-{rank}.json").read_text()) for rank in range(2))
+    assert len(set(first)) == 4
+    assert first == second

@@ -71,6 +71,21 @@ def test_reinit_from_scratch_draws_anew_and_resets_statistics():
     assert not torch.equal(first["0.weight"], module[0].weight)
 
 
+def test_a_modules_own_start_is_not_overwritten_by_that_of_its_layers():
+    class Zero(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def reset_parameters(self):
+            nn.init.zeros_(self.layer.weight)
+
+    module = nn.Sequential(Zero(), nn.Linear(2, 2))
+    ReinitFromScratch().apply(module, context())
+    assert not module[0].layer.weight.any()
+    assert module[1].weight.all()
+
+
 def test_a_layer_that_cannot_be_reset_is_named():
     class Odd(nn.Module):
         def __init__(self):
@@ -160,3 +175,15 @@ def test_schedules_with_an_end_need_epochs_of_fixed_length(kind):
     check_schedules(made, "step", fixed_length=True)
     check_schedules(made, "epoch", fixed_length=False)
     check_schedules(torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9), "step", fixed_length=False)
+
+
+def test_schedules_in_a_sequence_are_looked_at():
+    made = torch.optim.lr_scheduler
+    optimizer = torch.optim.SGD(net().parameters(), lr=0.5)
+    warmup, cosine = made.LinearLR(optimizer, total_iters=2), made.CosineAnnealingLR(optimizer, 5)
+    with pytest.raises(SetupError, match="CosineAnnealingLR counts steps"):
+        check_schedules(made.SequentialLR(optimizer, [warmup, cosine], [2]), "step", fixed_length=False)
+    with pytest.raises(SetupError, match="CosineAnnealingLR counts steps"):
+        check_schedules(made.ChainedScheduler([cosine, made.ExponentialLR(optimizer, 0.9)]), "step", False)
+    endless = made.SequentialLR(optimizer, [made.LinearLR(optimizer), made.ExponentialLR(optimizer, 0.9)], [2])
+    check_schedules(endless, "step", fixed_length=False)
