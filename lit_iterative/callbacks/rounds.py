@@ -123,7 +123,8 @@ class Rounds(pl.Callback):
 
     def _folder(self, trainer: pl.Trainer) -> str:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # nothing of a trial may be resumed by the run itself
-            trial: str = self._ranks.broadcast(tempfile.mkdtemp(prefix="lit-iterative-"))
+            made = tempfile.mkdtemp(prefix="lit-iterative-") if self._ranks.rank == 0 else ""
+            trial: str = self._ranks.broadcast(made)
             return trial
         return self.dirpath or os.path.join(trainer.default_root_dir, "rounds")
 
