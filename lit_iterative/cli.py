@@ -11,6 +11,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ProgressBar, TQDMProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_info
 
 # Imported so that YAML may name their classes without the module.
@@ -146,8 +147,15 @@ class IterativeCLI(LightningCLI):
         outcomes = self._compared(rounds.store) if self._given.control is not None else []
         if self.trainer.is_global_zero:
             print(
-                f"\n{summarise(rounds.store, self._given.monitor, outcomes)}\n\nRounds: {rounds.store.url}", flush=True
+                f"\n{summarise(rounds.store, self._given.monitor, outcomes)}\n\n{self._where(rounds.store)}", flush=True
             )
+
+    def _where(self, store: Store) -> str:
+        """Say what the run has left, and how to look into it."""
+        lines = [f"Rounds: {store.url} (lit-iterative rounds list {store.url})"]
+        folders = [logger.save_dir for logger in self.trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        lines += [f"Curves and figures: tensorboard --logdir {folder}" for folder in folders]
+        return "\n".join(lines)
 
     def _compared(self, store: Store) -> list[Outcome]:
         """Return how the run ended, and how its control did."""
@@ -216,6 +224,8 @@ def main(args: Sequence[str] | None = None) -> None:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a console script does not find the project that it is started in
     warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # Lightning's, once an epoch
+    # Classifier checks labels in this hook; Lightning tells of it wherever there is a DataModule as well
+    warnings.filterwarnings("ignore", message=r"You have overridden `on_before_batch_transfer` in `LightningModule`")
     try:
         if given[:1] == ["rounds"]:
             commands.main(given[1:])

@@ -97,6 +97,16 @@ def test_the_closing_table_has_rounds_and_both_runs(finished):
     assert other.split()[3] == f"{control['val_accuracy']:.4g}"
 
 
+def test_the_run_says_how_to_look_into_what_it_left(finished, run, tmp_path):
+    folder, _, said = finished
+    assert f"lit-iterative rounds list {folder}/rounds" in said
+    assert "tensorboard" not in said
+
+    logger = {"class_path": "TensorBoardLogger", "init_args": {"save_dir": str(tmp_path / "seen")}}
+    _, out, _ = run(lambda config: config["trainer"].update(logger=logger))
+    assert f"tensorboard --logdir {tmp_path / 'seen'}" in out
+
+
 def test_the_control_is_the_same_model_without_rounds(finished):
     folder, _, said = finished
     (line,) = [line for line in said.splitlines() if line.startswith("without rounds")]

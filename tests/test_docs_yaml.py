@@ -21,4 +21,4 @@ def test_the_readmes_yaml_makes_rounds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("config.yaml").write_text(yaml.safe_dump(config))
     main(["fit", "--config", "config.yaml"])
-    assert len(Store("runs/digits/rounds").rounds()) == 2
+    assert len(Store("runs/threshold/rounds").rounds()) == 2
