@@ -1,5 +1,6 @@
 """The only file that touches private names of Lightning; ``tests/test_compat.py`` has a test for each."""
 
+from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
@@ -35,8 +36,8 @@ def reload_train_dataloader(trainer: pl.Trainer) -> None:
                 set_epoch(trainer.current_epoch)
 
 
-def resume_from(trainer: pl.Trainer, path: str) -> None:
-    """Resume the fit that is being set up from a checkpoint, unless the user named one.
+def resume_from(trainer: pl.Trainer, path: str, taken: Callable[[], None] = lambda: None) -> None:
+    """Resume the fit that is being set up from a checkpoint, unless the user named one; call ``taken`` if so.
 
     ``trainer.ckpt_path`` is read before any callback is called, too early for a callback that finds out
     by itself where to resume; so the restore that follows is given the path.
@@ -46,6 +47,8 @@ def resume_from(trainer: pl.Trainer, path: str) -> None:
 
     def restore_from(checkpoint_path: Any = None, *args: Any, **kwargs: Any) -> None:
         del connector._restore_modules_and_callbacks
+        if not checkpoint_path:
+            taken()
         restore(checkpoint_path or path, *args, **kwargs)
 
     connector._restore_modules_and_callbacks = restore_from  # type: ignore[method-assign]

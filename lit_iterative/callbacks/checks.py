@@ -3,10 +3,13 @@
 from typing import TypeGuard
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities import rank_zero_warn
+from torch import Tensor
 from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError
+from lit_iterative.generation.forward import inputs_of
 from lit_iterative.rounds.plan import Plan
 from lit_iterative.rounds.sync import ReinitFromScratch, check_resettable, check_schedules
 
@@ -34,6 +37,21 @@ def refreshable(trainer: pl.Trainer, name: str) -> Refreshable:
 
 def _is_refreshable(datamodule: object) -> TypeGuard[Refreshable]:
     return isinstance(datamodule, Refreshable)
+
+
+def check_pool(data: Refreshable) -> None:
+    """Check that the pool can be used, and warn if it gives another input each time it is asked.
+
+    Raises:
+        DataError: If the pool is empty, or its ids are not unique.
+        SetupError: If there is none.
+    """
+    first, second = (inputs_of(data.pool().dataset[0]) for _ in range(2))
+    if isinstance(first, Tensor) and isinstance(second, Tensor) and not first.equal(second):
+        rank_zero_warn(
+            f"The pool of {type(data).__name__} gives another input 0 each time it is asked, so that labels would go to "
+            "other inputs than the model saw. Make its data once, in __init__ or setup, and augment in training only."
+        )
 
 
 def check_alone(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_iterative.errors import SetupError
+from lit_iterative.rounds.weights import tensors_of
 
 
 class EMATeacher(pl.Callback):
@@ -39,7 +40,7 @@ class EMATeacher(pl.Callback):
     def reset(self, module: pl.LightningModule) -> None:
         """Start anew from the live weights."""
         self.steps = 0
-        self.average = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        self.average = {name: value.detach().clone() for name, value in tensors_of(module).items()}
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start from the live weights, or bring a restored average to the device."""
@@ -60,7 +61,7 @@ class EMATeacher(pl.Callback):
         self.steps += 1
         rate = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         parameters = {name for name, _ in pl_module.named_parameters()}
-        for name, value in pl_module.state_dict().items():
+        for name, value in tensors_of(pl_module).items():
             if name in parameters and value.is_floating_point():
                 self.average[name].lerp_(value, rate)
             else:

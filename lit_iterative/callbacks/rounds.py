@@ -23,24 +23,29 @@ from lit_iterative.callbacks.progress import Progress
 from lit_iterative.callbacks.ranks import TrainerRanks
 from lit_iterative.callbacks.telemetry import log_round, monitor
 from lit_iterative.datamodules import Refreshable
-from lit_iterative.errors import SetupError, StoreError
+from lit_iterative.errors import DataError, StoreError
 from lit_iterative.generation.forward import ForwardPass, Weights
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import resolve
-from lit_iterative.rounds.make import Facts, hash_ops, hash_weights, make_round
+from lit_iterative.ops.predict import Predict
+from lit_iterative.rounds.make import Facts, hash_parts, hash_weights, make_round
 from lit_iterative.rounds.plan import Phase, Plan, Plateau, When
-from lit_iterative.rounds.store import BOUNDARY, Store, Version, folder
+from lit_iterative.rounds.store import BOUNDARY, LAST, Store, Version, folder
 from lit_iterative.rounds.sync import (
     SyncContext,
     reset_optimizers,
     rewarm_schedules,
     snapshot_schedules,
 )
-from lit_iterative.rounds.weights import load_checkpoint_weights, load_weights, save_weights
+from lit_iterative.rounds.weights import keep_primitives, load_checkpoint_weights, load_weights, save_weights, tensors_of
 from lit_iterative.seeds import seed_all
 
 STATE = "lit_iterative_rounds"
 INITIAL = "initial.pt"
+HYPER_PARAMETERS = (
+    pl.LightningModule.CHECKPOINT_HYPER_PARAMS_KEY,
+    pl.LightningDataModule.CHECKPOINT_HYPER_PARAMS_KEY,
+)
 
 
 class Rounds(pl.Callback):
@@ -82,6 +87,8 @@ class Rounds(pl.Callback):
         self._pending = False
         self._at_boundary = False
         self._resumed_at_boundary = False
+        self._resumed_by_itself = False
+        self._stopped = False
         self._fresh = False
         self._metrics: dict[str, float] = {}
 
@@ -115,11 +122,14 @@ class Rounds(pl.Callback):
             self.plan = replace(self.plan, seed=self._ranks.broadcast(int(os.environ.get("PL_GLOBAL_SEED", 0))))
         self._data.attach(self._store, self.plan.seed)
         self._check_plan()
-        self._data.pool()  # an unusable pool is found now, not after the warm-up
+        checks.check_pool(self._data)  # found now, not after the warm-up
         point = self._ranks.broadcast(self._store.resume_point())
         self._resumes = point is not None
         if point is not None:
-            _compat.resume_from(trainer, point)
+            _compat.resume_from(trainer, point, self._resume_by_itself)
+
+    def _resume_by_itself(self) -> None:
+        self._resumed_by_itself = True
 
     def _folder(self, trainer: pl.Trainer) -> str:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # nothing of a trial may be resumed by the run itself
@@ -151,16 +161,23 @@ class Rounds(pl.Callback):
         self._scaler = None if scaler is None else scaler.state_dict()
         known = self._resumes and self._store.files.exists(INITIAL)
         if self._needs_initial() and self._ranks.rank == 0 and not known:
-            save_weights(self._store.files, INITIAL, pl_module.state_dict())
+            save_weights(self._store.files, INITIAL, tensors_of(pl_module))
         self._ranks.barrier()
 
     def _needs_initial(self) -> bool:
-        asked = any(phase.weights.needs_initial for phase in self.plan.phases)
-        return asked or "ops.actors.Initial" in str(self.plan.describe())
+        actors = [op.actor for phase in self.plan.phases for op in phase.ops if isinstance(op, Predict)]
+        labels = any(member.weights == "initial" for actor in actors for member in actor.members)
+        return labels or any(phase.weights.needs_initial for phase in self.plan.phases)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the round that is served to callbacks that monitor it."""
         monitor(trainer, self._store.open(self.rounds_made - 1) if self.rounds_made else None)
+        if self._stopped and self._resumed_by_itself:
+            trainer.should_stop = True  # which Lightning does not save
+            rank_zero_info(
+                f"The run in {self._store.url} had been stopped, by early stopping for example, and is done. To train on, "
+                f"name its end: fit(ckpt_path={self._store.files.path(LAST)!r})."
+            )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Make a round if one is due."""
@@ -188,9 +205,10 @@ class Rounds(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the end of the fit, so that the same command finds it done and a longer one goes on."""
         self._metrics |= _numbers(trainer)
-        self._save(trainer, "last.ckpt", pending=False)
+        self._stopped = trainer.should_stop
+        self._save(trainer, LAST, pending=False)
         if self._ranks.rank == 0:
-            self._store.finish(self._metrics)
+            self._store.finish(self._metrics, self.plan.fingerprint)
         self._ranks.barrier()
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -204,6 +222,7 @@ class Rounds(pl.Callback):
         """Add the state of the rounds."""
         if self._at_boundary:
             _compat.at_epoch_start(checkpoint)
+            keep_primitives(checkpoint, HYPER_PARAMETERS)
         metrics = self._metrics if self._at_boundary else self._metrics | _numbers(trainer)
         checkpoint[STATE] = {
             "rounds": self.rounds_made,
@@ -212,6 +231,7 @@ class Rounds(pl.Callback):
             "waited": self.plateau.waited,
             "pending": self._pending,
             "at_boundary": self._at_boundary,
+            "stopped": self._stopped,
             "metrics": dict(metrics),
         }
 
@@ -225,6 +245,7 @@ class Rounds(pl.Callback):
         self.rounds_made, self.last_epoch = state["rounds"], state["last_epoch"]
         self.plateau = Plateau(state["best"], state["waited"])
         self._pending, self._resumed_at_boundary = state["pending"], state["at_boundary"]
+        self._stopped = state["stopped"]
         self._metrics = dict(state["metrics"])
 
     # ---- a round --------------------------------------------------------------------------------------
@@ -277,11 +298,11 @@ class Rounds(pl.Callback):
     def _facts(self, trainer: pl.Trainer, module: pl.LightningModule, context: Context, phase: Phase) -> Facts:
         teacher = _teacher(trainer)
         averages = [] if teacher is None else [dict(teacher.weights())]
-        hashed = hash_weights(module.state_dict(), *averages) if self._ranks.rank == 0 else ""
+        hashed = hash_weights(tensors_of(module), *averages) if self._ranks.rank == 0 else ""
         facts = Facts(
             round=context.round,
             plan=self.plan.fingerprint,
-            ops=hash_ops(phase.ops),
+            ops=hash_parts([*phase.ops, phase.merge, phase.weights]),
             seed=self.plan.seed,
             weights=hashed,
             pool=context.pool.fingerprint,
@@ -291,6 +312,10 @@ class Rounds(pl.Callback):
             global_step=trainer.global_step,
         )
         decided: Facts = self._ranks.broadcast(facts)
+        if self._ranks.max(int(decided.pool != facts.pool)):
+            raise DataError(
+                "The ranks have pools with different ids. Split the data from a fixed seed, the same on every rank."
+            )
         return decided
 
     def _committed(self, facts: Facts) -> Version | None:

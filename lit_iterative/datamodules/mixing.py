@@ -133,8 +133,8 @@ class Rows(Dataset[Any]):
     @staticmethod
     def _weighted(item: Any, weight: float) -> Any:
         if isinstance(item, dict):
-            return {**item, "weight": weight}
-        return (*item, weight)
+            return {**item, "weight": torch.tensor(weight)}
+        return (*item, torch.tensor(weight))
 
 
 def relabel_at(place: int | str) -> Callable[[Any, Any], Any]:

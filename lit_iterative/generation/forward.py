@@ -138,6 +138,11 @@ class ForwardPass:
     @contextmanager
     def _dropout(self, active: bool) -> Iterator[None]:
         layers = [layer for layer in self._module.modules() if isinstance(layer, DROPOUT)] if active else []
+        if active and not layers:
+            raise SetupError(
+                f"MCDropout needs dropout layers, but {type(self._module).__name__} has none that are modules, so that "
+                "all its samples would be alike. Add nn.Dropout to the model, or use another actor."
+            )
         for layer in layers:
             layer.training = True
         try:

@@ -18,7 +18,7 @@ from lit_iterative import __version__
 from lit_iterative.columns import write
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.merge import Replace
-from lit_iterative.ops.op import Op, parameters_of, spec
+from lit_iterative.ops.op import parameters_of, spec
 from lit_iterative.rounds.executor import Executor
 from lit_iterative.rounds.manifest import Manifest, OpCount
 from lit_iterative.rounds.measure import measure
@@ -34,7 +34,7 @@ class Facts:
     Args:
         round: Its number.
         plan: Hash of the plan.
-        ops: Hash of the ops, schedules resolved.
+        ops: Hash of the ops, the merge and the weight policy, schedules resolved.
         seed: Seed of the run.
         weights: Hash of the weights at the boundary.
         pool: Hash of the pool's ids.
@@ -66,9 +66,9 @@ class Facts:
         return {**asdict(self), "key": self.key}
 
 
-def hash_ops(ops: list[Op]) -> str:
-    """Hash a pipeline."""
-    return sha256(json.dumps(spec(ops), sort_keys=True).encode()).hexdigest()[:16]
+def hash_parts(parts: list[Any]) -> str:
+    """Hash ops and policies by class and parameters."""
+    return sha256(json.dumps(spec(parts), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def hash_weights(*states: Mapping[str, Tensor]) -> str:

@@ -37,12 +37,12 @@ def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]
         pool: The pool, with hidden labels where they exist.
 
     Returns:
-        ``rows``; ``coverage`` (rows over pool); ``label_counts`` (rows per class); ``flip_rate`` (share of
-        the inputs in both rounds whose class changed); ``confidence`` (mean); with hidden labels
+        ``rows``; ``coverage`` (share of the pool with a row); ``label_counts`` (rows per class); ``flip_rate`` (share
+        of the inputs in both rounds whose class changed); ``confidence`` (mean); with hidden labels
         ``label_accuracy`` and ``calibration_error`` (expected calibration error over 15 bins; Guo et al.,
         2017, eq. 3).
     """
-    metrics: dict[str, Any] = {"rows": table.num_rows, "coverage": table.num_rows / len(pool)}
+    metrics: dict[str, Any] = {"rows": table.num_rows, "coverage": _coverage(table, pool)}
     labels = classes_of(table)
     if labels is None or not len(labels):
         return metrics
@@ -58,6 +58,14 @@ def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]
         | ({} if flips is None else {"flip_rate": flips})
         | ({} if truth is None else _against(truth, labels, table))
     )
+
+
+def _coverage(table: pa.Table, pool: Pool) -> float:
+    """Return the share of the pool's inputs that have a row."""
+    if not table.num_rows:
+        return 0.0
+    _, found = look_up(pool.keys, np.unique(read(table, "id")))
+    return float(found.mean())
 
 
 def flip_rate(table: pa.Table, labels: Array, old: pa.Table | None) -> float | None:

@@ -24,6 +24,7 @@ from lit_iterative.rounds.manifest import Manifest, Shard
 
 SCHEMA = "data/schema.parquet"
 BOUNDARY = "boundary.ckpt"
+LAST = "last.ckpt"
 
 
 def folder(round: int) -> str:
@@ -166,13 +167,16 @@ class Store:
         if draft.begun:
             begun: str = draft.facts()["plan"]
             return begun
-        return self.open(done - 1).manifest.plan if done else None
+        if done:
+            return self.open(done - 1).manifest.plan
+        ended: dict[str, str] = self.files.read_json("last.json") if self.files.exists("last.json") else {}
+        return ended.get("plan")
 
     def resume_point(self) -> str | None:
         """Return the checkpoint from which the run goes on, or none where nothing was begun."""
         done = len(self.rounds())
         if self.files.exists("last.json") and self.files.read_json("last.json")["rounds"] == done:
-            return self.files.path("last.ckpt")
+            return self.files.path(LAST)
         for round in (done, done - 1):
             if round >= 0 and self.files.exists(f"{folder(round)}/boundary.json"):
                 return self.files.path(f"{folder(round)}/{BOUNDARY}")
@@ -189,9 +193,9 @@ class Store:
         self.files.remove("last.json")
         return moved
 
-    def finish(self, metrics: dict[str, float]) -> None:
-        """Note that fit has ended and that ``last.ckpt`` is whole."""
-        self.files.write_json("last.json", {"rounds": len(self.rounds()), "metrics": metrics})
+    def finish(self, metrics: dict[str, float], plan: str) -> None:
+        """Note that a fit of this plan has ended and that ``last.ckpt`` is whole."""
+        self.files.write_json("last.json", {"rounds": len(self.rounds()), "metrics": metrics, "plan": plan})
 
     def final_metrics(self) -> dict[str, float]:
         """Return the trainer's metrics at the end of fit, if it ended."""

@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 from lit_iterative.errors import SetupError
+from lit_iterative.rounds.weights import Weights, load_into
 from lit_iterative.seeds import seed_all
-
-Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class ReinitFromBase(WeightPolicy):
 
     def apply(self, module: nn.Module, context: SyncContext) -> bool:
         """Load the initial weights."""
-        module.load_state_dict(dict(context.initial()))
+        load_into(module, context.initial())
         return True
 
 
@@ -145,7 +144,7 @@ class RollBack(WeightPolicy):
         best = max(known, key=lambda round: (sign * known[round], round))
         if sign * (known[best] - known[context.round]) <= self.tolerance:
             return False
-        module.load_state_dict(dict(context.past(best)))
+        load_into(module, context.past(best))
         return True
 
 

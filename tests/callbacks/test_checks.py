@@ -13,6 +13,7 @@ from lit_iterative.datamodules import Mixing, Refreshable
 from lit_iterative.errors import DataError, LitIterativeError, SetupError, StoreError
 from lit_iterative.ops import EMA, Confidence, HardLabels, Predict, Threshold
 from lit_iterative.rounds import Phase, ReinitFromScratch, Store, When
+from tests.projects.warned import warned
 from tests.projects.tiny import TinyData, TinyModule, TinyRefreshable, fit, points, trainer
 
 
@@ -61,6 +62,15 @@ def test_ids_that_repeat(tmp_path):
     with pytest.raises(DataError, match="ids are not unique: 100 repeated"):
         run(tmp_path, data=Twice())
     assert no_round_was_begun(tmp_path)
+
+
+def test_a_pool_that_changes_when_it_is_asked(tmp_path):
+    class Unstable(TinyRefreshable):
+        def predict_dataloader(self):
+            return DataLoader(TensorDataset(torch.randn(200, 2)), 16)
+
+    with warned("gives another input 0 each time it is asked.*Make its data once"):
+        run(tmp_path, data=Unstable())
 
 
 def test_nan_logits_name_the_inputs(tmp_path):

@@ -8,7 +8,8 @@ from lightning.pytorch.plugins import MixedPrecision
 
 from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
 from lit_iterative.columns import read
-from lit_iterative.ops import EMA, Confidence, HardLabels, Initial, Predict, Previous, Threshold
+from lit_iterative.errors import SetupError, StoreError
+from lit_iterative.ops import EMA, Confidence, HardLabels, Initial, MCDropout, Predict, Previous, Threshold
 from lit_iterative.rounds import Continue, Phase, ReinitFromBase, ReinitFromScratch, RollBack, Store, When
 from lit_iterative.rounds.make import hash_weights
 from tests.projects.tiny import TinyModule, TinyRefreshable, fit
@@ -340,3 +341,56 @@ def test_a_plateau_counts_from_the_last_round_on(tmp_path):
 
     fit(str(tmp_path), Rounds([Phase(pipeline())], When(plateau="watched", patience=2)), module=Flat)
     assert [version.manifest.epoch for version in versions(tmp_path)] == [3, 5, 7]
+
+
+def test_a_run_that_stopped_early_is_done(tmp_path):
+    def run(**options):
+        stop = EarlyStopping("val_accuracy", mode="max", patience=1)
+        return fit(str(tmp_path), [rounds(), stop], max_epochs=30, **options)
+
+    first = run()
+    again = run()
+    assert first.current_epoch < 30
+    assert (again.global_step, again.current_epoch) == (first.global_step, first.current_epoch)
+    assert again.callback_metrics == first.callback_metrics
+    longer = pl.Trainer(
+        default_root_dir=tmp_path, callbacks=[rounds()], max_epochs=first.current_epoch + 1, accelerator="cpu",
+        logger=False, enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+    )  # fmt: skip
+    with warned("callbacks used to create the checkpoint"):
+        longer.fit(TinyModule(), TinyRefreshable(), ckpt_path=str(tmp_path / "rounds" / "last.ckpt"))
+    assert longer.global_step > first.global_step
+
+
+def test_modules_with_any_hyperparameters_roll_back_and_resume(tmp_path):
+    class Templated(TinyModule):
+        def __init__(self):
+            super().__init__()
+            self.save_hyperparameters({"net": torch.nn.Linear(1, 1), "optimizer": torch.optim.SGD})
+
+    def run(**options):
+        return fit(str(tmp_path), rounds(weights=RollBack("val_accuracy")), module=Templated, **options)
+
+    whole = run()
+    store = Store(tmp_path / "rounds")
+    store.files.remove("last.json")
+    assert run().callback_metrics == whole.callback_metrics
+
+
+def test_a_store_of_another_seed_is_refused_though_no_round_was_begun(tmp_path):
+    def run(seed):
+        fit(str(tmp_path), Rounds([Phase(pipeline())], When(warmup_epochs=5), seed=seed), max_epochs=2)
+
+    run(1)
+    with pytest.raises(StoreError, match="made by another plan"):
+        run(2)
+
+
+def test_dropout_samples_need_dropout(tmp_path):
+    class Plain(TinyModule):
+        def __init__(self):
+            super().__init__()
+            self.net = torch.nn.Linear(2, 3)
+
+    with pytest.raises(SetupError, match=r"MCDropout needs dropout layers, but Plain has none"):
+        fit(str(tmp_path), Rounds([Phase(pipeline(MCDropout(2)))]), module=Plain)

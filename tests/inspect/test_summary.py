@@ -5,7 +5,7 @@ from tests.inspect.stores import two_rounds
 
 def test_after_one_round_is_before_the_next(tmp_path):
     store = two_rounds(tmp_path)
-    store.finish({"val_accuracy": 0.875, "round/label_accuracy": 0.2})
+    store.finish({"val_accuracy": 0.875, "round/label_accuracy": 0.2}, "plan")
     lines = summarise(store).splitlines()
     assert lines[0].endswith("val_accuracy before  after")
     assert [line.split()[-2:] for line in lines[2:]] == [["0.5", "0.75"], ["0.75", "0.875"]]

@@ -46,6 +46,10 @@ def test_without_rows_only_the_counts_are_known():
     assert measure(table([], np.zeros(0, int)), None, Pool([1, 2], 1)) == {"rows": 0, "coverage": 0.0}
 
 
+def test_inputs_that_left_the_pool_are_no_coverage():
+    assert measure(table([0, 1, 7, 8], [0, 0, 1, 1]), None, Pool([1, 2, 3], 1))["coverage"] == 2 / 3
+
+
 def test_soft_labels_count_by_their_largest_part():
     soft = write(pa.table({"id": [0, 1]}), label=np.array([[0.9, 0.1], [0.2, 0.8]]))
     assert classes_of(soft).tolist() == [0, 1]

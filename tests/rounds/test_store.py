@@ -136,7 +136,7 @@ def test_resume_points(tmp_path):
     assert store.plan() == "early"
     commit(store, 0, [[1]])
     assert store.resume_point().endswith("round-00000/boundary.ckpt")
-    store.finish({"acc": 0.5})
+    store.finish({"acc": 0.5}, "plan")
     assert store.resume_point().endswith("last.ckpt")
     assert store.final_metrics() == {"acc": 0.5}
     store.draft(1).begin({"key": "k", "plan": "plan"})
@@ -149,7 +149,7 @@ def test_superseded_rounds_are_set_aside_and_kept(tmp_path):
     store = Store(tmp_path)
     for round in (0, 1, 2):
         commit(store, round, [[round]])
-    store.finish({})
+    store.finish({}, "plan")
     assert store.supersede(1) == ["superseded/000-round-00001", "superseded/001-round-00002"]
     assert store.rounds() == [0]
     assert store.final_metrics() == {}
