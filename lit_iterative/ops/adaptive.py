@@ -72,11 +72,6 @@ class FlexMatch(Op):
         """The probabilities."""
         return ("probs",)
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows that reach the threshold of their class."""
         probs = read_probs(table)
@@ -146,11 +141,6 @@ class FreeMatch(Op):
         """The probabilities."""
         return ("probs",)
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows that reach the threshold of their class."""
         probs = read_probs(table)
@@ -208,11 +198,6 @@ class AdaMatch(Op):
     def requires(self) -> tuple[str, ...]:
         """The probabilities."""
         return ("probs",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows that reach the threshold."""

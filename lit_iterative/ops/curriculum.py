@@ -58,11 +58,6 @@ class PercentileCurriculum(Op):
         """The score."""
         return (self.column,)
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the best rows."""
         share = self.share(context.round)

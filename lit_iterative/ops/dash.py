@@ -67,11 +67,6 @@ class Dash(Op):
         """The probabilities or the loss."""
         return ("probs",) if self.column is None else (self.column,)
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows within the bound; an empty table changes no state."""
         loss = self._loss(table)

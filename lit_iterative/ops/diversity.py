@@ -55,11 +55,6 @@ class Dedup(Op):
         """What is compared, and the score if there is one."""
         return (*self.columns, *([self.score] if self.score else []))
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one row of each kind."""
         kinds = np.zeros(table.num_rows, dtype=np.int64)
@@ -159,11 +154,6 @@ class FarthestPoint(Op):
     def requires(self) -> tuple[str, ...]:
         """The vectors, and the score if there is one."""
         return (self.column, self.score) if self.score else (self.column,)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows taken, in the order of the table."""

@@ -33,14 +33,14 @@ class Op(ABC):
     runs_model: ClassVar[bool] = False
 
     @property
-    @abstractmethod
     def requires(self) -> tuple[str, ...]:
         """Names of the columns that must be there."""
+        return ("id",)
 
     @property
-    @abstractmethod
     def provides(self) -> tuple[str, ...]:
         """Names of the columns that it adds or overwrites."""
+        return ()
 
     @property
     def consumes(self) -> tuple[str, ...]:

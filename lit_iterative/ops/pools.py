@@ -25,16 +25,6 @@ class AllInputs(Op):
         [4, 5]
     """
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table as it is."""
         return table
@@ -70,16 +60,6 @@ class RandomInputs(Op):
             raise PipelineError(f"RandomInputs has size {self.size} and share {self.share}. Give exactly one of them.")
         check_range("RandomInputs(size)", self.size, 1)
         check_range("RandomInputs(share)", self.share, 0, 1, open_low=True)
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the drawn rows."""
@@ -121,16 +101,6 @@ class GrowingPool(Op):
         check_range("GrowingPool(start)", self.start, 1)
         check_range("GrowingPool(step)", self.step, 0)
 
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows that are in the pool by now."""
         draw = generator(context.seed, "GrowingPool")
@@ -163,16 +133,6 @@ class Stream(Op):
 
     def __post_init__(self) -> None:
         check_range("Stream(size)", self.size, 1)
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows in the window."""

@@ -54,11 +54,6 @@ class Predict(Op):
             raise DataError("keep_logits needs a model that returns logits. Set output: logits, or leave it out.")
 
     @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
     def provides(self) -> tuple[str, ...]:
         """The predictions, and who made them."""
         return (*self._predicted, "source")

@@ -50,11 +50,6 @@ class Remember(Op):
         """The columns to keep."""
         return tuple(self.columns)
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table as it is."""
         missing = sorted(set(self.columns) - set(table.column_names))

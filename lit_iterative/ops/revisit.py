@@ -44,16 +44,6 @@ class Failures(Op):
     scope: ClassVar[Scope] = "global"
 
     @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
-    @property
     def recalls(self) -> tuple[str, ...]:
         """The remembered column."""
         return (self.column,)
@@ -101,16 +91,6 @@ class Curriculum(Op):
             return
         if not self.low < self.high:
             raise PipelineError(f"Nothing lies between low {self.low} and high {self.high}. Give low < high.")
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """The ids."""
-        return ("id",)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     @property
     def recalls(self) -> tuple[str, ...]:

@@ -44,11 +44,6 @@ class Threshold(Op):
         """The score."""
         return (self.column,)
 
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
-
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows that pass."""
         score, value = read_score(table, self.column), number(self.value)
@@ -89,11 +84,6 @@ class Quantile(Op):
     def requires(self) -> tuple[str, ...]:
         """The score."""
         return (self.column,)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the best rows."""
@@ -136,11 +126,6 @@ class TopK(Op):
     def requires(self) -> tuple[str, ...]:
         """The score, and what says the class where it matters."""
         return (self.column, self.classes) if self.per_class else (self.column,)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the best rows."""
