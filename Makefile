@@ -44,6 +44,7 @@ benchmarks: $(VENV)/ready  ## Every benchmark, the quick way
 CONSTRAINTS ?= constraints.txt
 
 $(VENV)/ready: pyproject.toml $(CONSTRAINTS)
+	@echo "Setting up $(VENV); a minute or a few, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import torch" 2>/dev/null || $(PIP) $(TORCH_FROM) $$(grep ^torch== $(CONSTRAINTS))
 	$(PIP) -c $(CONSTRAINTS) -e ".[dev]"
