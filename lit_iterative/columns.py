@@ -37,9 +37,11 @@ def read(table: pa.Table, name: str) -> Array:
         raise DataError(
             f"The table has no column {name!r}; it has {table.column_names}. Put an op that provides it before."
         )
-    column = table.column(name).combine_chunks()
-    if isinstance(column, pa.ChunkedArray):  # a column without chunks stays chunked
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], type=column.type)
+    column = table.column(name)
+    # one chunk is read where it lies; none still has a type, and so a width
+    column = (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays([pa.array([], column.type), *column.chunks])
+    )
     if column.null_count:
         raise DataError(
             f"Column {name!r} has {column.null_count} empty cells of {len(column)}; fill or drop them first."
