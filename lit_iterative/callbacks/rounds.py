@@ -206,6 +206,8 @@ class Rounds(pl.Callback):
         """Keep the end of the fit, so that the same command finds it done and a longer one goes on."""
         self._metrics |= _numbers(trainer)
         self._stopped = trainer.should_stop
+        if self._ranks.rank == 0:
+            self._store.reopen()
         self._save(trainer, LAST, pending=False)
         if self._ranks.rank == 0:
             self._store.finish(self._metrics, self.plan.fingerprint)

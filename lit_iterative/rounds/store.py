@@ -45,11 +45,6 @@ class Version:
         self.manifest = manifest
         self.round = manifest.round
 
-    @property
-    def boundary(self) -> str:
-        """Path of the trainer's checkpoint at the boundary at which the round was made."""
-        return self._files.path(f"{folder(self.round)}/{BOUNDARY}")
-
     def table(self, columns: list[str] | None = None) -> pa.Table:
         """Return the rows that this round serves, which are an earlier round's where it is empty.
 
@@ -193,6 +188,10 @@ class Store:
         self.files.remove("last.json")
         return moved
 
+    def reopen(self) -> None:
+        """Forget that a fit has ended, before its end is written anew."""
+        self.files.remove("last.json")
+
     def finish(self, metrics: dict[str, float], plan: str) -> None:
         """Note that a fit of this plan has ended and that ``last.ckpt`` is whole."""
         self.files.write_json("last.json", {"rounds": len(self.rounds()), "metrics": metrics, "plan": plan})
@@ -221,11 +220,6 @@ class Draft:
         self.round = round
         self.base = folder(round)
         self._files = store.files
-
-    @property
-    def boundary(self) -> str:
-        """Path for the trainer's checkpoint."""
-        return self._files.path(f"{self.base}/{BOUNDARY}")
 
     @property
     def begun(self) -> bool:

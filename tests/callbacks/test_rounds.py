@@ -394,3 +394,23 @@ def test_dropout_samples_need_dropout(tmp_path):
 
     with pytest.raises(SetupError, match=r"MCDropout needs dropout layers, but Plain has none"):
         fit(str(tmp_path), Rounds([Phase(pipeline(MCDropout(2)))]), module=Plain)
+
+
+def test_a_longer_run_that_dies_while_it_saves_its_end_goes_on(tmp_path, monkeypatch):
+    def run(epochs):
+        return fit(str(tmp_path), rounds(When(warmup_epochs=1, max_rounds=1)), max_epochs=epochs)
+
+    run(2)
+    save = pl.Trainer.save_checkpoint
+
+    def half(self, path, *rest, **options):
+        save(self, path, *rest, **options)
+        content = (tmp_path / "rounds" / "last.ckpt").read_bytes()
+        (tmp_path / "rounds" / "last.ckpt").write_bytes(content[: len(content) // 2])
+        raise RuntimeError("died")
+
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", half)
+    with pytest.raises(RuntimeError, match="died"):
+        run(4)
+    monkeypatch.undo()
+    assert run(4).current_epoch == 4

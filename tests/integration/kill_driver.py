@@ -7,6 +7,7 @@ A process of its own, which imports everything once and forks for every run, so 
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -38,8 +39,11 @@ def run(folder: str, die_at_write: int | None = None) -> None:
 
 
 def _die_at(number: int) -> None:
-    """Kill this process when the n-th file has been half written, before it has its name."""
-    writes, replace, kinds = [0], os.replace, (".parquet", ".json")
+    """Kill this process when the n-th file has been half written, before it has its name.
+
+    Lightning writes checkpoints elsewhere and moves them, which between disks is a copy: they are left half in place.
+    """
+    writes, replace, kinds = [0], os.replace, (".parquet", ".json", ".ckpt")
 
     def deadly(source: str, target: str, **options: Any) -> None:
         if str(target).endswith(kinds):
@@ -47,6 +51,8 @@ def _die_at(number: int) -> None:
             if writes[0] == number:
                 with open(source, "r+b") as file:
                     file.truncate(os.path.getsize(source) // 2)
+                if str(target).endswith(".ckpt"):
+                    shutil.copy(source, target)
                 os.kill(os.getpid(), signal.SIGKILL)
         replace(source, target, **options)
 
