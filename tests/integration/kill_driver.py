@@ -11,6 +11,8 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -43,9 +45,9 @@ def _die_at(number: int) -> None:
 
     Lightning writes checkpoints elsewhere and moves them, which between disks is a copy: they are left half in place.
     """
-    writes, replace, kinds = [0], os.replace, (".parquet", ".json", ".ckpt")
+    writes, kinds = [0], (".parquet", ".json", ".ckpt")
 
-    def deadly(source: str, target: str, **options: Any) -> None:
+    def deadly(move: Callable[..., None], source: str, target: str, **options: Any) -> None:
         if str(target).endswith(kinds):
             writes[0] += 1
             if writes[0] == number:
@@ -54,9 +56,10 @@ def _die_at(number: int) -> None:
                 if str(target).endswith(".ckpt"):
                     shutil.copy(source, target)
                 os.kill(os.getpid(), signal.SIGKILL)
-        replace(source, target, **options)
+        move(source, target, **options)
 
-    os.replace = deadly  # type: ignore[assignment]
+    os.replace = partial(deadly, os.replace)  # type: ignore[assignment]
+    os.rename = partial(deadly, os.rename)  # type: ignore[assignment]
 
 
 def child(folder: str, die_at_write: int | None = None, kill_after: float | None = None) -> tuple[bool, float]:
