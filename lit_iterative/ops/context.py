@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from lit_iterative.errors import SetupError
 from lit_iterative.generation.forward import ForwardPass
+from lit_iterative.ops.tally import Tally
 from lit_iterative.pool import Pool
 
 
@@ -72,6 +73,7 @@ class Context:
             op of scope ``global`` may change it; it is saved with the round.
         ledger: Columns kept for every input across rounds, by op :class:`~lit_iterative.ops.Remember`.
         progress: Called with the rows done and the rows in all.
+        tally: What the op counts and measures on the side.
     """
 
     pool: Pool
@@ -84,6 +86,7 @@ class Context:
     memory: dict[str, Any] = field(default_factory=dict)
     ledger: pa.Table | None = None
     progress: Callable[[int, int], None] | None = None
+    tally: Tally = field(default_factory=Tally)
 
     def model(self) -> ForwardPass:
         """Return the forward pass.

@@ -1,5 +1,6 @@
 """The executor: runs the ops of a round over the pool, on every rank, and goes on where a crash fell."""
 
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,11 +16,12 @@ from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op, check, parameters_of
+from lit_iterative.ops.tally import Tally
 from lit_iterative.rounds.manifest import OpCount
 from lit_iterative.rounds.stages import Stage, reshard, stages
 from lit_iterative.rounds.store import Draft
 
-COUNTS = b"rows_in_and_out"
+COUNTS, TALLIES = b"rows_in_and_out", b"tallies"
 
 
 @dataclass(frozen=True)
@@ -135,15 +137,17 @@ class Executor:
         with quiet:
             tables: Iterable[pa.Table] = (self._read(number, shard) for shard in mine)
             counts: list[deque[int]] = [deque()]
+            tallies = [Tally() for _ in stage.ops]
             tables = _counted(tables, counts[0])
             for offset, op in enumerate(stage.ops):
                 counts.append(deque())
-                op_context = replace(context, memory=memory.get(_key(stage.first + offset, op), {}))
-                tables = _counted(op.map(tables, op_context), counts[-1])
+                op_memory = memory.get(_key(stage.first + offset, op), {})
+                tables = _counted(op.map(tables, replace(context, memory=op_memory, tally=tallies[offset])), counts[-1])
             rest = iter(mine)
             for table in tables:
                 rows = ",".join(str(count.popleft()) for count in counts)
-                schema = {**(table.schema.metadata or {}), COUNTS: rows.encode()}
+                taken = json.dumps([tally.take() for tally in tallies])
+                schema = {**(table.schema.metadata or {}), COUNTS: rows.encode(), TALLIES: taken.encode()}
                 self.draft.write(number, next(rest), table.replace_schema_metadata(schema))
         missing = list(rest)
         if missing:
@@ -161,13 +165,16 @@ class Executor:
                 "the same folder? The round store must be on storage that every rank shares."
             )
         totals = np.zeros(len(stage.ops) + 1, dtype=np.int64)
+        tallies = [Tally() for _ in stage.ops]
         for shard in range(shards):
-            schema, _ = self.draft.schema(number, shard)
-            totals += np.array(schema.metadata[COUNTS].decode().split(","), dtype=np.int64)
+            metadata = self.draft.schema(number, shard)[0].metadata
+            totals += np.array(metadata[COUNTS].decode().split(","), dtype=np.int64)
+            for tally, taken in zip(tallies, json.loads(metadata[TALLIES]), strict=True):
+                tally.add(Tally.given(taken))
         share = seconds / len(stage.ops)
         return [
-            _count(op, int(rows_in), int(rows_out), share)
-            for op, rows_in, rows_out in zip(stage.ops, totals[:-1], totals[1:], strict=True)
+            _count(op, int(rows_in), int(rows_out), share, tally)
+            for op, rows_in, rows_out, tally in zip(stage.ops, totals[:-1], totals[1:], tallies, strict=True)
         ]
 
     # ---- global ops -----------------------------------------------------------------------------------
@@ -181,7 +188,7 @@ class Executor:
         parts = [self._read(number, shard, columns).select(columns) for shard in range(shards)]
         gathered = pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
         gathered = write(gathered, row=np.arange(gathered.num_rows))
-        op_context = replace(context, memory=dict(note["memory"].get(key, {})))
+        op_context = replace(context, memory=dict(note["memory"].get(key, {})), tally=Tally())
         kept = op(gathered, op_context)
         rows = _kept_rows(op, kept)
         offsets = np.cumsum([0, *(part.num_rows for part in parts)])
@@ -193,7 +200,8 @@ class Executor:
         if remembered is not None:
             self.draft.write_ledger(number, remembered)
             note["ledger"] = True
-        note["counts"] = [_count(op, gathered.num_rows, kept.num_rows, time.perf_counter() - start)]
+        seconds = time.perf_counter() - start
+        note["counts"] = [_count(op, gathered.num_rows, kept.num_rows, seconds, op_context.tally)]
 
     def _rewrite(self, number: int, offsets: Any, rows: Any, added: pa.Table) -> int:
         """Write the kept rows of every shard with the added columns, cut afresh; return how many shards."""
@@ -224,9 +232,9 @@ def _counted(tables: Iterable[pa.Table], counts: deque[int]) -> Iterator[pa.Tabl
         yield table
 
 
-def _count(op: Op, rows_in: int, rows_out: int, seconds: float) -> dict[str, Any]:
+def _count(op: Op, rows_in: int, rows_out: int, seconds: float, tally: Tally) -> dict[str, Any]:
     counted = {"name": op.name, "rows_in": rows_in, "rows_out": rows_out, "seconds": seconds}
-    return {**counted, "parameters": parameters_of(op)}
+    return {**counted, "parameters": parameters_of(op), "measured": tally.values()}
 
 
 def _kept_rows(op: Op, kept: pa.Table) -> Any:

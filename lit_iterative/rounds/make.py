@@ -21,7 +21,7 @@ from lit_iterative.ops.merge import Replace
 from lit_iterative.ops.op import parameters_of, spec
 from lit_iterative.rounds.executor import Executor
 from lit_iterative.rounds.manifest import Manifest, OpCount
-from lit_iterative.rounds.measure import measure
+from lit_iterative.rounds.measure import measure, measured
 from lit_iterative.rounds.plan import Phase, Plan
 from lit_iterative.rounds.stages import reshard
 from lit_iterative.rounds.store import Store, Version
@@ -124,7 +124,7 @@ def make_round(
             serves=facts.round if shards else before,
             ops=[*result.ops, *merging],
             memory=result.memory,
-            metrics=measure(table, old, context.pool),
+            metrics={**measured(result.ops), **measure(table, old, context.pool)},
             seconds=time.perf_counter() - start,
             versions=versions(),
         )

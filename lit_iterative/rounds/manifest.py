@@ -35,6 +35,7 @@ class OpCount:
         rows_out: Rows that it returned.
         seconds: Time spent in it, on the slowest rank where that is known.
         parameters: Its parameters in this round, schedules resolved.
+        measured: What it counted and measured on the side.
     """
 
     name: str
@@ -42,6 +43,7 @@ class OpCount:
     rows_out: int
     seconds: float
     parameters: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

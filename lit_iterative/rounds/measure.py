@@ -9,6 +9,7 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from lit_iterative.columns import Array, look_up, read
 from lit_iterative.pool import Pool
+from lit_iterative.rounds.manifest import OpCount
 
 
 def classes_of(table: pa.Table) -> Array | None:
@@ -26,6 +27,21 @@ def truth_of(table: pa.Table, pool: Pool) -> Array | None:
     position, found = look_up(read(table, "id"), pool.keys)
     truth = np.asarray(pool.truth)[position] if len(table) else np.zeros(0, dtype=np.int64)
     return np.where(found, truth, -1)
+
+
+def measured(ops: list[OpCount]) -> dict[str, float]:
+    """Return what the ops measured on the side; a name that comes again is told apart by the op's position.
+
+    Example:
+        >>> ops = [OpCount("A", 1, 1, 0.0, {}, {"ties": 1}), OpCount("B", 1, 1, 0.0, {}, {"ties": 2})]
+        >>> measured(ops)
+        {'ties': 1, 'ties_1': 2}
+    """
+    metrics: dict[str, float] = {}
+    for position, op in enumerate(ops):
+        for name, value in op.measured.items():
+            metrics[name if name not in metrics else f"{name}_{position}"] = value
+    return metrics
 
 
 def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]:

@@ -54,3 +54,20 @@ class Halve(Op):
         if self.wrong == "lost":
             return table.drop_columns(["row"])
         return keep(table, read(table, "row") % 2 == 0)
+
+
+@dataclass(frozen=True)
+class Count(Op):
+    """A row op that counts its rows and takes the mean of their ids."""
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        context.tally.count("seen", table.num_rows)
+        context.tally.mean("mean_id", read(table, "id"))
+        return table
+
+
+@dataclass(frozen=True)
+class CountGlobally(Count):
+    """The same, of the whole table at once."""
+
+    scope: ClassVar[Scope] = "global"

@@ -8,7 +8,7 @@ from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.executor import Executor
 from lit_iterative.rounds.store import Store
-from tests.projects.ops import Halve, Square
+from tests.projects.ops import Count, CountGlobally, Halve, Square
 
 
 def run(folder, ops, rows=23, shard_size=5, **context):
@@ -102,3 +102,9 @@ def test_large_pools_are_resharded_as_they_stream(tmp_path):
     assert read(table, "id").tolist() == list(range(0, 997, 2))
     assert result.shards == 50
     np.testing.assert_array_equal(read(table, "square"), np.arange(0, 997, 2) ** 2)
+
+
+@pytest.mark.parametrize("op", [Count(), CountGlobally()])
+def test_what_ops_measure_on_the_side_is_added_up_over_shards(tmp_path, op):
+    _, result = run(tmp_path, [op], rows=10, shard_size=3)
+    assert result.ops[0].measured == {"seen": 10, "mean_id": 4.5}

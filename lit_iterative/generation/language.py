@@ -1,0 +1,120 @@
+"""What ops may ask of a language model, and what an engine that samples from one must offer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from lit_iterative.columns import Array
+from lit_iterative.errors import PipelineError
+from lit_iterative.sequences import Tokens
+
+Prompt = str | list[dict[str, str]]
+Finish = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How completions are drawn.
+
+    Args:
+        max_new_tokens: Tokens at most, EOS included.
+        temperature: Divides the logits; 0 takes the most likely token.
+        top_p: Draws from the fewest most likely tokens whose probability reaches this share.
+        top_k: Draws from so many most likely tokens; from all when 0.
+
+    Raises:
+        PipelineError: If a number makes no sense.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0:
+            raise PipelineError(
+                f"{self} makes no sense. Give max_new_tokens of at least 1, a temperature of 0 or more, top_p above 0 "
+                "and at most 1, and top_k of 0 (all tokens) or more."
+            )
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What follows a prompt.
+
+    Args:
+        ids: Token ids, with the EOS where there is one.
+        finish: ``stop`` where it ends with EOS, ``length`` where it was cut; a cut one is never given an EOS.
+    """
+
+    ids: list[int]
+    finish: Finish
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """How likely a completion is, token by token, at temperature 1.
+
+    Args:
+        log_probs: Float32, ``(tokens,)``.
+        entropy: Entropy in nats of the distribution of each token, ``(tokens,)``; only on request.
+        uniform: Its KL divergence from the uniform distribution, ``(tokens,)``; only on request.
+    """
+
+    log_probs: Array
+    entropy: Array = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    uniform: Array = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+
+    @property
+    def sum(self) -> float:
+        """Log-probability of the completion, summed in float64."""
+        return float(self.log_probs.sum(dtype=np.float64))
+
+
+class Engine(Protocol):
+    """Samples completions. Token ids go in, token ids and the reason of the end come out."""
+
+    def generate(self, prompts: Sequence[Tokens], seeds: Sequence[int], sampling: Sampling) -> list[Completion]:
+        """Return one completion a prompt.
+
+        Args:
+            prompts: Token ids; the same prompt may come several times.
+            seeds: For each, the seed of its draws. Equal prompts with equal seeds give equal completions.
+            sampling: How to draw.
+        """
+
+
+@runtime_checkable
+class LanguageModel(Protocol):
+    """A policy that reads and writes text. ``LanguagePolicy`` is one; so may be any LightningModule."""
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the token ids of a prompt, with exactly one BOS where the model has one."""
+
+    def decode(self, ids: Tokens) -> str:
+        """Return the text of tokens, without special ones."""
+
+    def generate(self, prompts: Sequence[Tokens], seeds: Sequence[int], sampling: Sampling) -> list[Completion]:
+        """Return one completion a prompt, as :meth:`Engine.generate` does."""
+
+    def log_probs(
+        self, prompts: Sequence[Tokens], completions: Sequence[Tokens], details: bool = False
+    ) -> list[TokenScores]:
+        """Return how likely each completion is, in the numerics of the training forward."""
+
+
+def language_model(module: Any) -> LanguageModel:
+    """Return the module as a language model.
+
+    Raises:
+        PipelineError: If it is none.
+    """
+    if not isinstance(module, LanguageModel):
+        raise PipelineError(
+            f"This op needs a language model, but {type(module).__name__} lacks encode, decode, generate or log_probs. "
+            "Use LanguagePolicy, or give your LightningModule these methods."
+        )
+    return module

@@ -1,0 +1,84 @@
+"""Log-probabilities of completions: the one primitive that scores policy and reference alike.
+
+It is exact rather than fast: completion positions only, float32 whatever the model's precision, EOS included,
+prompt and padding excluded, temperature 1.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lit_iterative.sequences import Sequences
+
+
+class Scored(NamedTuple):
+    """Log-probabilities of a batch of completions; position t is about the token at t + 1.
+
+    Args:
+        log_probs: Of every token of a completion, ``(rows, length - 1)``, float32; 0 elsewhere.
+        weights: Their weights in the loss, ``(rows, length - 1)``; 0 elsewhere.
+        entropy: Entropy of the distribution that predicts each, in nats, ``(rows, length - 1)``; on request.
+        uniform: KL divergence from the uniform distribution to it, in nats, ``(rows, length - 1)``; on request.
+    """
+
+    log_probs: Tensor
+    weights: Tensor
+    entropy: Tensor | None = None
+    uniform: Tensor | None = None
+
+    @property
+    def sums(self) -> Tensor:
+        """Weighted sum over each completion, ``(rows,)``, float32."""
+        return (self.weights * self.log_probs).sum(dim=1)
+
+    @property
+    def tokens(self) -> Tensor:
+        """Tokens of each completion, ``(rows,)``; with weights, their sum."""
+        return self.weights.sum(dim=1)
+
+
+def score(model: Any, batch: Sequences, details: bool = False) -> Scored:
+    """Score completions with a decoder.
+
+    Args:
+        model: A transformers causal LM, or what is called like one and returns ``logits``
+            ``(rows, length, vocabulary)``.
+        batch: Prompts and completions, on its device.
+        details: Whether to give entropies and divergences from the uniform distribution as well.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from lit_iterative.sequences import pad
+        >>> uniform = lambda input_ids, **_: SimpleNamespace(logits=torch.zeros(*input_ids.shape, 4))
+        >>> score(uniform, pad([[1]], [[2, 3]], pad_id=0)).sums.exp()
+        tensor([0.0625])
+    """
+    output = model(
+        input_ids=batch.input_ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        use_cache=False,
+    )
+    return from_logits(output.logits, batch, details)
+
+
+def from_logits(logits: Tensor, batch: Sequences, details: bool = False) -> Scored:
+    """Score completions by logits ``(rows, length, vocabulary)``; those at position t predict the token at t + 1."""
+    weights = batch.completion_mask[:, 1:]
+    rows, places = weights.nonzero(as_tuple=True)
+    every = logits[rows, places].float().log_softmax(dim=-1)
+    log_probs = every.gather(-1, batch.input_ids[rows, places + 1][:, None]).squeeze(-1)
+    measured = _details(every) if details else ()
+    dense = [torch.zeros_like(weights).index_put((rows, places), values) for values in (log_probs, *measured)]
+    return Scored(dense[0], weights, *dense[1:])
+
+
+def _details(log_probs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the entropy of every distribution and ``KL(uniform || p)``, ``(tokens,)`` each.
+
+    The mean of the second over a completion is its self-certainty (Kang et al., 2025, arXiv:2502.18581).
+    """
+    entropy = torch.special.entr(log_probs.exp()).sum(dim=-1)
+    return entropy, -log_probs.mean(dim=-1) - math.log(log_probs.shape[-1])
