@@ -13,6 +13,7 @@ from lit_iterative.testing.ops import OP_CHECKS, check_op
 from lit_iterative.testing.ranks import ThreadRanks, run_ranks
 from lit_iterative.testing.slots import check_actor, check_schedule, check_weight_policy
 from lit_iterative.testing.tables import candidates
+from lit_iterative.testing.text_tables import completions
 
 __all__ = [
     "CALLBACK_CHECKS",
@@ -32,5 +33,6 @@ __all__ = [
     "check_op",
     "check_schedule",
     "check_weight_policy",
+    "completions",
     "run_ranks",
 ]

@@ -14,6 +14,7 @@ from lit_iterative.ops.op import Op
 from lit_iterative.pool import Pool
 from lit_iterative.testing.fixtures import FakeForward, Past
 from lit_iterative.testing.tables import candidates, rolled
+from lit_iterative.testing.text_tables import TEXT_COLUMNS, completions
 
 MARK = "conformance.row"
 
@@ -24,7 +25,8 @@ class OpCase:
 
     Args:
         op: The op, without schedules or with them resolved.
-        given: A table with an ``id`` and all that the op requires; an example of the usual columns when left out.
+        given: A table with an ``id`` and all that the op requires; an example of the usual columns, or of
+            completions, when left out.
         ledger: What is remembered of every input when the first round starts.
     """
 
@@ -37,6 +39,8 @@ class OpCase:
         """The table of the first round."""
         if self.given is not None:
             return self.given
+        if set(self.op.requires) & set(TEXT_COLUMNS):
+            return completions(self.op.requires)
         return candidates([name for name in self.op.requires if name != "row"])
 
     def table_of(self, round: int) -> pa.Table:

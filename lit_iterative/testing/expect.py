@@ -4,6 +4,7 @@ from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
+from pyarrow.compute import list_flatten, list_value_length
 
 from lit_iterative.columns import read
 
@@ -58,9 +59,8 @@ def expect_same(found: pa.Table, wanted: pa.Table, what: str, exact: bool = Fals
     expect(found.num_rows == wanted.num_rows, f"{what}: {found.num_rows} rows instead of {wanted.num_rows}.")
     for name in found.column_names:
         left, right = found.column(name), wanted.column(name)
-        about = is_float(left.type) and not exact
-        same = _close(found, wanted, name) if about else left.to_pylist() == right.to_pylist()
-        expect(same, f"{what}: the column {name!r} differs.")
+        about = _holds_floats(left.type) and not exact
+        expect(_close(left, right) if about else _same(left, right), f"{what}: the column {name!r} differs.")
 
 
 def is_float(kind: pa.DataType) -> bool:
@@ -73,5 +73,20 @@ def _types(table: pa.Table) -> dict[str, str]:
     return {field.name: str(field.type) for field in table.schema}
 
 
-def _close(found: pa.Table, wanted: pa.Table, name: str) -> bool:
-    return bool(np.allclose(read(found, name), read(wanted, name), rtol=1e-5, atol=1e-7, equal_nan=True))
+def _holds_floats(kind: pa.DataType) -> bool:
+    return is_float(kind) or (pa.types.is_list(kind) and is_float(kind.value_type))
+
+
+def _same(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
+    """Tell whether two columns are equal in every bit, NaN equal to NaN, also within lists."""
+    return repr(left.to_pylist()) == repr(right.to_pylist())
+
+
+def _close(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
+    """Tell whether two columns of floats, or of lists of them, are about equal."""
+    if pa.types.is_list(left.type):
+        if not left.is_null().equals(right.is_null()) or not list_value_length(left).equals(list_value_length(right)):
+            return False
+        left, right = list_flatten(left), list_flatten(right)
+    arrays = [read(pa.table({"column": column}), "column") for column in (left, right)]
+    return bool(np.allclose(*arrays, rtol=1e-5, atol=1e-7, equal_nan=True))

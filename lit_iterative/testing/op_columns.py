@@ -6,6 +6,7 @@ from lit_iterative.columns import Array, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.testing.case import OpCase
 from lit_iterative.testing.expect import expect, expect_same, fail
+from lit_iterative.testing.fixtures import snapshot
 
 SCOPES = ("row", "group", "global")
 
@@ -76,10 +77,10 @@ def check_other_columns_stay(case: OpCase) -> None:
 def check_input_unchanged(case: OpCase) -> None:
     """An op changes neither the table that it is given nor itself."""
     given = case.as_given(case.table)
-    before = given.to_pydict()
+    before = snapshot(given)
     described = repr(case.op)
     case.op(given, case.context())
-    expect(given.to_pydict() == before, f"{case.op.name} changes the table that it is given. Write to a copy.")
+    expect(snapshot(given) == before, f"{case.op.name} changes the table that it is given. Write to a copy.")
     expect(repr(case.op) == described, f"{case.op.name} changes itself. Keep what must last in context.memory.")
 
 

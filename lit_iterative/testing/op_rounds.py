@@ -25,7 +25,7 @@ class Stored:
 
     Args:
         shards: The bytes of the shards of the last stage.
-        state: State of ops, rows in and out of every op, and the ledger, as JSON.
+        state: State of ops, rows in and out of every op, what each counted, and the ledger, as JSON.
     """
 
     shards: tuple[bytes, ...]
@@ -36,7 +36,7 @@ def stored(store: Store, round: int, result: Result) -> Stored:
     """Read what the executor left."""
     base = f"{store.draft(round).base}/work/{result.stage:02d}"
     shards = [store.files.read_bytes(f"{base}/{shard:05d}.parquet") for shard in range(result.shards)]
-    counts = [(count.name, count.rows_in, count.rows_out) for count in result.ops]
+    counts = [(count.name, count.rows_in, count.rows_out, count.measured) for count in result.ops]
     ledger = None if result.ledger is None else result.ledger.to_pydict()
     state = {"memory": result.memory, "counts": counts, "ledger": ledger}
     return Stored(tuple(shards), json.dumps(state, sort_keys=True, default=str))
