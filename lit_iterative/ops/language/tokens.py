@@ -1,0 +1,162 @@
+"""Read, write and compare columns of token ids, and find the groups of a table of candidates."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from lit_iterative.columns import Array, read
+from lit_iterative.errors import DataError
+from lit_iterative.sequences import Tokens
+
+
+def int_lists(rows: Iterable[Tokens]) -> pa.Array:
+    """Return rows of token ids as a column, ``list<int32>``.
+
+    Example:
+        >>> int_lists([[5, 2], []]).type
+        ListType(list<item: int32>)
+    """
+    return pa.array([list(row) for row in rows], pa.list_(pa.int32()))
+
+
+def ids_of(table: pa.Table, name: str) -> list[list[int]]:
+    """Return a column of token ids as lists.
+
+    Raises:
+        DataError: If the table has no such column, it holds no lists of integers, or a cell is empty.
+
+    Example:
+        >>> ids_of(pa.table({"completion_ids": int_lists([[5, 2], []])}), "completion_ids")
+        [[5, 2], []]
+    """
+    return cast(list[list[int]], _lists(table, name).to_pylist())
+
+
+def lengths_of(table: pa.Table, name: str) -> Array:
+    """Return how many tokens each row of a column has, shape ``(rows,)``.
+
+    Raises:
+        DataError: If the table has no such column, it holds no lists of integers, or a cell is empty.
+
+    Example:
+        >>> lengths_of(pa.table({"completion_ids": int_lists([[5, 2], []])}), "completion_ids")
+        array([2, 0])
+    """
+    return np.diff(_lists(table, name).offsets.to_numpy()).astype(np.int64)
+
+
+def keys_of(table: pa.Table, name: str) -> list[Any]:
+    """Return a value for every row of a column, of token ids or plain, that is equal where the rows are equal.
+
+    Raises:
+        DataError: If the table has no such column, it holds other lists than of integers, or a cell is empty.
+
+    Example:
+        >>> first, second, third = keys_of(pa.table({"ids": int_lists([[5, 2], [5], [5, 2]])}), "ids")
+        >>> first == third, first == second
+        (True, False)
+    """
+    if name in table.column_names and not pa.types.is_nested(table.schema.field(name).type):
+        return cast(list[Any], read(table, name).tolist())
+    lists = _lists(table, name)
+    offsets = lists.offsets.to_numpy() * 4
+    content = lists.values.to_numpy(zero_copy_only=False).astype(np.int32).tobytes()
+    return [content[start:end] for start, end in pairwise(offsets.tolist())]
+
+
+def strings_of(table: pa.Table, name: str) -> list[str | None]:
+    """Return a column of texts, ``None`` where a cell is empty.
+
+    Raises:
+        DataError: If the table has no such column, or it holds no texts.
+
+    Example:
+        >>> strings_of(pa.table({"final": ["19", None]}), "final")
+        ['19', None]
+    """
+    column = _column(table, name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise DataError(f"Column {name!r} has type {column.type}, but texts are needed. Name a column of strings.")
+    return cast(list[str | None], column.to_pylist())
+
+
+def texts_of(table: pa.Table, name: str) -> list[str]:
+    """Return a column of texts.
+
+    Raises:
+        DataError: If the table has no such column, it holds no texts, or a cell is empty.
+
+    Example:
+        >>> texts_of(pa.table({"text": ["a", "b"]}), "text")
+        ['a', 'b']
+    """
+    _refuse_empty(_column(table, name), name)
+    return cast(list[str], strings_of(table, name))
+
+
+def spans(table: pa.Table) -> list[tuple[int, int]]:
+    """Return where the rows of every group begin and end.
+
+    Raises:
+        DataError: If rows of one group stand apart.
+
+    Example:
+        >>> spans(pa.table({"group": ["a", "a", "b"]}))
+        [(0, 2), (2, 3)]
+    """
+    group = read(table, "group")
+    if not len(group):
+        return []
+    heads = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]])).tolist()
+    names = group[heads].tolist()
+    if len(set(names)) < len(names):
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        raise DataError(
+            f"The rows of {len(twice)} groups stand apart, for example of {twice[:3]}. Sort the table by 'group'; an "
+            "op before this one changed the order of the rows."
+        )
+    return list(pairwise([*heads, len(group)]))
+
+
+def repeats(keys: Sequence[Any]) -> Array:
+    """Return a mask of the keys that came before, shape ``(rows,)``.
+
+    Example:
+        >>> repeats(["a", "b", "a"]).tolist()
+        [False, False, True]
+    """
+    seen: set[Any] = set()
+    return np.array([key in seen or bool(seen.add(key)) for key in keys], dtype=bool)
+
+
+def _column(table: pa.Table, name: str) -> pa.Array:
+    if name not in table.column_names:
+        raise DataError(
+            f"The table has no column {name!r}; it has {table.column_names}. Put an op that provides it before."
+        )
+    column = table.column(name)
+    return pa.concat_arrays([pa.array([], column.type), *column.chunks])
+
+
+def _lists(table: pa.Table, name: str) -> pa.ListArray:
+    column = _column(table, name)
+    if not (pa.types.is_list(column.type) and pa.types.is_integer(column.type.value_type)):
+        raise DataError(
+            f"Column {name!r} has type {column.type}, but token ids are lists of integers. Write the column with "
+            "tokens.int_lists."
+        )
+    _refuse_empty(column, name)
+    return column
+
+
+def _refuse_empty(column: pa.Array, name: str) -> None:
+    if column.null_count:
+        raise DataError(
+            f"Column {name!r} has {column.null_count} empty cells of {len(column)}; fill or drop these rows first."
+        )
