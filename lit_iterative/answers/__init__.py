@@ -11,7 +11,7 @@ from lit_iterative.answers.extract import (
     PythonBlock,
     WholeText,
 )
-from lit_iterative.answers.metrics import majority_at_k, pass_at_k
+from lit_iterative.answers.metrics import majority_at_k, majority_of_counts, pass_at_k
 
 __all__ = [
     "AfterMarker",
@@ -28,5 +28,6 @@ __all__ = [
     "WholeText",
     "WithUnits",
     "majority_at_k",
+    "majority_of_counts",
     "pass_at_k",
 ]
