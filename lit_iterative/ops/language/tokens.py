@@ -46,7 +46,8 @@ def lengths_of(table: pa.Table, name: str) -> Array:
         >>> lengths_of(pa.table({"completion_ids": int_lists([[5, 2], []])}), "completion_ids")
         array([2, 0])
     """
-    return np.diff(_lists(table, name).offsets.to_numpy()).astype(np.int64)
+    offsets: Array = _lists(table, name).offsets.to_numpy()
+    return np.diff(offsets.astype(np.int64))
 
 
 def keys_of(table: pa.Table, name: str) -> list[Any]:
@@ -131,8 +132,8 @@ def repeats(keys: Sequence[Any]) -> Array:
         >>> repeats(["a", "b", "a"]).tolist()
         [False, False, True]
     """
-    seen: set[Any] = set()
-    return np.array([key in seen or bool(seen.add(key)) for key in keys], dtype=bool)
+    first = {key: place for place, key in reversed(list(enumerate(keys)))}
+    return np.array([first[key] != place for place, key in enumerate(keys)], dtype=bool)
 
 
 def _column(table: pa.Table, name: str) -> pa.Array:
