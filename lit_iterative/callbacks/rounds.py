@@ -21,13 +21,14 @@ from lit_iterative.callbacks import checks
 from lit_iterative.callbacks.ema_teacher import EMATeacher
 from lit_iterative.callbacks.progress import Progress
 from lit_iterative.callbacks.ranks import TrainerRanks
+from lit_iterative.callbacks.symmetry import check_reference, is_own_reference
 from lit_iterative.callbacks.telemetry import log_round, monitor
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import DataError, StoreError
 from lit_iterative.generation.forward import ForwardPass, Weights
+from lit_iterative.ops.actors import Initial
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.op import resolve
-from lit_iterative.ops.predict import Predict
+from lit_iterative.ops.op import parts_of, resolve
 from lit_iterative.rounds.make import Facts, hash_parts, hash_weights, make_round
 from lit_iterative.rounds.plan import Phase, Plan, Plateau, When
 from lit_iterative.rounds.store import BOUNDARY, LAST, Store, Version, folder
@@ -37,7 +38,13 @@ from lit_iterative.rounds.sync import (
     rewarm_schedules,
     snapshot_schedules,
 )
-from lit_iterative.rounds.weights import keep_primitives, load_checkpoint_weights, load_weights, save_weights, tensors_of
+from lit_iterative.rounds.weights import (
+    keep_primitives,
+    load_checkpoint_weights,
+    load_weights,
+    save_weights,
+    tensors_of,
+)
 from lit_iterative.seeds import seed_all
 
 STATE = "lit_iterative_rounds"
@@ -90,6 +97,7 @@ class Rounds(pl.Callback):
         self._resumed_by_itself = False
         self._stopped = False
         self._fresh = False
+        self._own_reference = False
         self._metrics: dict[str, float] = {}
 
     # ---- what you may override ------------------------------------------------------------------------
@@ -165,9 +173,7 @@ class Rounds(pl.Callback):
         self._ranks.barrier()
 
     def _needs_initial(self) -> bool:
-        actors = [op.actor for phase in self.plan.phases for op in phase.ops if isinstance(op, Predict)]
-        labels = any(member.weights == "initial" for actor in actors for member in actor.members)
-        return labels or any(phase.weights.needs_initial for phase in self.plan.phases)
+        return any(phase.weights.needs_initial or any(parts_of(phase.ops, Initial)) for phase in self.plan.phases)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the round that is served to callbacks that monitor it."""
@@ -197,8 +203,10 @@ class Rounds(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Start the first epoch of a round from the same random state, resumed or not."""
+        """Start the first epoch of a round from the same random state, resumed or not, and from a sound reference."""
         if self._fresh:
+            if self._own_reference:
+                check_reference(pl_module, batch)
             seed_all(self.plan.seed, "train", self.rounds_made, trainer.global_rank)
             self._fresh = False
 
@@ -274,6 +282,8 @@ class Rounds(pl.Callback):
     def _context(self, trainer: pl.Trainer, module: pl.LightningModule, round: int) -> Context:
         previous = self._store.open(round - 1) if round else None
         saved: dict[str, Callable[[], Weights]] = {"initial": self._initial}
+        saved |= {f"round {past}": partial(self._past, past) for past in range(round)}
+        saved[f"round {round}"] = partial(tensors_of, module)
         if previous is not None:
             saved["previous"] = partial(self._past, round - 1)
         teacher = _teacher(trainer)
@@ -357,6 +367,7 @@ class Rounds(pl.Callback):
         scores[self.rounds_made] = self._metrics
         context = SyncContext(self.rounds_made, self.plan.seed, self._initial, self._past, scores)
         changed = phase.weights.apply(module, context)
+        self._own_reference = is_own_reference(phase, changed)
         teacher = _teacher(trainer)
         if changed and teacher is not None:
             teacher.reset(module)

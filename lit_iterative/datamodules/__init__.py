@@ -3,6 +3,7 @@
 from lit_iterative.datamodules.digits import Digits, DigitsData
 from lit_iterative.datamodules.jitter import Jitter
 from lit_iterative.datamodules.mixing import Mixing
+from lit_iterative.datamodules.prompts import PromptData
 from lit_iterative.datamodules.refreshable import Refreshable
 
-__all__ = ["Digits", "DigitsData", "Jitter", "Mixing", "Refreshable"]
+__all__ = ["Digits", "DigitsData", "Jitter", "Mixing", "PromptData", "Refreshable"]

@@ -1,6 +1,6 @@
 """Mixing: how labelled and pseudo-labelled rows make up an epoch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSamp
 
 from lit_iterative.columns import Array
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.pool import Pool, loader_options
+from lit_iterative.pool import loader_options
 from lit_iterative.seeds import generator
 
 
@@ -52,48 +52,36 @@ class Mixing:
 
 
 class Rows(Dataset[Any]):
-    """Labelled rows, then pseudo-labelled ones, alike in form.
+    """Labelled rows, then those that a round made, alike in form. Subclass it for rows of another kind.
 
     Args:
         gold: The labelled data, or none.
-        pool: The inputs of the pseudo-labelled rows.
-        ids: Their ids, shape ``(rows,)``.
-        labels: Their labels, shape ``(rows,)`` for classes or ``(rows, classes)`` for soft labels.
-        weights: Their weights, shape ``(rows,)``.
+        weights: Weights of the made rows, shape ``(rows,)``.
         mixing: How items are made.
-        relabel: Returns an item with another label.
     """
 
-    def __init__(
-        self,
-        gold: Any,
-        pool: Pool | None,
-        ids: Array,
-        labels: Array,
-        weights: Array,
-        mixing: Mixing,
-        relabel: Callable[[Any, Any], Any],
-    ) -> None:
+    def __init__(self, gold: Any, weights: Array, mixing: Mixing) -> None:
         self.gold = gold
         self.golds = 0 if gold is None else len(gold)
-        self.pool = pool
-        self.positions = pool.positions(ids) if pool is not None else ids
-        self.labels = labels
         self.weights = weights
         self.mixing = mixing
-        self.relabel = relabel
-        self._like = self.label_of(gold[0]) if self.golds else 0
+
+    def labelled(self, index: int) -> Any:
+        """Return a labelled item."""
+        return self.gold[index]
+
+    def made(self, row: int) -> Any:
+        """Return an item that the round made; there is none unless a subclass has some."""
+        raise IndexError(row)
 
     def __len__(self) -> int:
-        return self.golds + len(self.positions)
+        return self.golds + len(self.weights)
 
     def __getitem__(self, index: int) -> Any:
         if index < self.golds:
-            item, weight = self._soften(self.gold[index]), 1.0
+            item, weight = self.labelled(index), 1.0
         else:
-            row = index - self.golds
-            source: Any = self.pool.dataset[int(self.positions[row])] if self.pool is not None else None
-            item, weight = self.relabel(source, self._typed(self.labels[row])), float(self.weights[row])
+            item, weight = self.made(index - self.golds), float(self.weights[index - self.golds])
         return item if self.mixing.weighting != "item" else self._weighted(item, weight)
 
     @property
@@ -101,64 +89,11 @@ class Rows(Dataset[Any]):
         """The weight of every row, 1 for labelled ones."""
         return np.concatenate([np.ones(self.golds), self.weights])
 
-    def label_of(self, item: Any) -> Any:
-        """Return the label in an item."""
-        try:
-            return item[self.mixing.label_at]
-        except (IndexError, KeyError, TypeError) as error:
-            raise DataError(
-                f"A labelled item ({type(item).__name__}) has no label at {self.mixing.label_at!r}. Set "
-                "Mixing(label_at=...) to where it stands."
-            ) from error
-
-    def _soften(self, item: Any) -> Any:
-        """Turn the class of a labelled item into a distribution where pseudo-labels are soft."""
-        if self.labels.ndim == 1:
-            return item
-        label, classes = self.label_of(item), self.labels.shape[1]
-        if not isinstance(label, int | np.integer | torch.Tensor) or not 0 <= int(label) < classes:
-            raise DataError(
-                f"A labelled item has the label {label!r}, but the model predicts the classes 0 to {classes - 1}."
-            )
-        return self.relabel(item, torch.nn.functional.one_hot(torch.as_tensor(int(label)), classes).float())
-
-    def _typed(self, label: Any) -> Any:
-        """Give a pseudo-label the type that labels have in the labelled data, so that they collate."""
-        if np.ndim(label):
-            return torch.from_numpy(np.array(label))
-        if isinstance(self._like, torch.Tensor):
-            return torch.tensor(label, dtype=self._like.dtype)
-        return label if isinstance(self._like, np.generic) else label.item()
-
     @staticmethod
     def _weighted(item: Any, weight: float) -> Any:
         if isinstance(item, dict):
             return {**item, "weight": torch.tensor(weight)}
         return (*item, torch.tensor(weight))
-
-
-def relabel_at(place: int | str) -> Callable[[Any, Any], Any]:
-    """Return a function that puts a label into an item; an item without a label becomes a pair.
-
-    Example:
-        >>> relabel_at(1)(("x", 0), 7), relabel_at(1)("x", 7), relabel_at("y")({"x": 1}, 7)
-        (('x', 7), ('x', 7), {'x': 1, 'y': 7})
-    """
-    return _Relabel(place)
-
-
-@dataclass(frozen=True)
-class _Relabel:  # a class and not a closure, so that workers can be given it
-    place: int | str
-
-    def __call__(self, item: Any, label: Any) -> Any:
-        if isinstance(item, dict):
-            return {**item, self.place: label}
-        if isinstance(item, list | tuple) and isinstance(self.place, int):
-            parts = [*item, None] if len(item) == self.place else list(item)
-            parts[self.place] = label
-            return tuple(parts)
-        return (item, label)
 
 
 class RowSampler(DistributedSampler[Any]):

@@ -9,7 +9,8 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
 from lit_iterative.columns import read
-from lit_iterative.datamodules.mixing import Mixing, Rows, check_rebuildable, loader_like, relabel_at
+from lit_iterative.datamodules.mixing import Mixing, Rows, check_rebuildable, loader_like
+from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.pool import Pool, pool_of
 from lit_iterative.rounds.store import Store, Version
@@ -75,6 +76,20 @@ class Refreshable(pl.LightningDataModule):
         method = getattr(super(), "relabel", relabel_at(self.mixing.label_at))
         return method(item, label)
 
+    def rows(self, gold: Any, version: Version | None) -> Rows:
+        """Return labelled rows and those of a round; inputs of the pool with their labels unless you define it.
+
+        Args:
+            gold: The labelled data, or none.
+            version: The round, or none.
+        """
+        if version is None:
+            empty = np.zeros(0, dtype=np.int64)
+            return Relabelled(gold, None, empty, empty, empty.astype(float), self.mixing, self.relabel)
+        table = version.table(["id", "label", "weight"])
+        ids, labels, weights = (read(table, name) for name in ("id", "label", "weight"))
+        return Relabelled(gold, self.pool(), ids, labels, weights, self.mixing, self._relabels())
+
     def rebuild_train_dataloader(self, loader: DataLoader[Any], rows: Rows) -> DataLoader[Any]:
         """Return a loader over ``rows`` with the settings of your own train loader."""
         trainer = self.trainer
@@ -112,11 +127,11 @@ class Refreshable(pl.LightningDataModule):
         if left_alone:
             return {"labelled": loader} if self.mixing.mode == "paired" else loader
         if self.mixing.mode == "paired":
-            pseudo = self._rows(None)
-            paired = {"labelled": self._checked(loader, self._rows(loader.dataset, pseudo=False))}
+            pseudo = self.rows(None, self._version)
+            paired = {"labelled": self._checked(loader, self.rows(loader.dataset, None))}
             return {**paired, "pseudo": self.rebuild_train_dataloader(loader, pseudo)} if len(pseudo) else paired
         keep_gold = self.mixing.mode == "concat" or self._version is None
-        return self._checked(loader, self._rows(loader.dataset if keep_gold else None))
+        return self._checked(loader, self.rows(loader.dataset if keep_gold else None, self._version))
 
     def _one_loader(self, loader: Any) -> DataLoader[Any]:
         if not isinstance(loader, DataLoader):
@@ -135,14 +150,6 @@ class Refreshable(pl.LightningDataModule):
                 "from train_dataloader(), or lower the threshold of the first round."
             )
         return self.rebuild_train_dataloader(loader, rows)
-
-    def _rows(self, gold: Any, pseudo: bool = True) -> Rows:
-        if self._version is None or not pseudo:
-            empty = np.zeros(0, dtype=np.int64)
-            return Rows(gold, None, empty, empty, empty.astype(float), self.mixing, self.relabel)
-        table = self._version.table(["id", "label", "weight"])
-        ids, labels, weights = (read(table, name) for name in ("id", "label", "weight"))
-        return Rows(gold, self.pool(), ids, labels, weights, self.mixing, self._relabels())
 
     def _relabels(self) -> Callable[[Any, Any], Any]:
         """Return :meth:`relabel`; without this DataModule, which workers would be sent, where nobody defines it."""

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lit_iterative import _compat
 from lit_iterative.errors import SetupError
+from lit_iterative.generation.language import LanguageModel, language_model
 from lit_iterative.seeds import seed_all
 
 Weights = Mapping[str, Tensor]
@@ -28,11 +29,13 @@ class Member:
         weights: Name of saved weights (``ema``, ``previous``, ``initial``); the live ones when left out.
         dropout: Whether dropout layers stay active.
         view: A transformation of the inputs before the forward pass.
+        adapter: Whether an adapter on the weights, such as LoRA, is active.
     """
 
     weights: str | None = None
     dropout: bool = False
     view: Callable[[Any], Any] | None = None
+    adapter: bool = True
 
 
 class ForwardPass:
@@ -100,6 +103,21 @@ class ForwardPass:
             return self._trainer.strategy.predict_step(batch, index)
 
     @contextmanager
+    def language(self, member: Member) -> Iterator[LanguageModel]:
+        """Lend the module as a language model: with a member's weights, in the precision of training.
+
+        Raises:
+            SetupError: If the module is none, or the member is of a kind that only other models know.
+        """
+        if member.view is not None:
+            raise SetupError("Language models know no views of their inputs. Use another actor, such as Policy().")
+        model = language_model(self._module)
+        adapter = nullcontext() if member.adapter else _without_adapter(self._module)
+        precision = self._trainer.precision_plugin.forward_context()
+        with self._swapped(member.weights), self._dropout(member.dropout), adapter, precision:
+            yield model
+
+    @contextmanager
     def _step(self) -> Iterator[None]:
         """Put the module's best step where the strategy looks for one."""
         module = self._module
@@ -150,6 +168,18 @@ class ForwardPass:
         finally:
             for layer in layers:
                 layer.training = False
+
+
+def _without_adapter(module: nn.Module) -> AbstractContextManager[None]:
+    """Return the module's own way to switch its adapter off for a while."""
+    switch = getattr(module, "without_adapter", None)
+    if switch is None:
+        raise SetupError(
+            f"An actor asks for the weights below the adapter, but {type(module).__name__} has no adapter. Give the "
+            "policy a LoRA, or use Initial()."
+        )
+    off: AbstractContextManager[None] = switch()
+    return off
 
 
 def _forward_inputs(module: nn.Module) -> Callable[[Any], Any]:

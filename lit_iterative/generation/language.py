@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from lit_iterative.columns import Array
-from lit_iterative.errors import PipelineError
+from lit_iterative.errors import PipelineError, SetupError
 from lit_iterative.sequences import Tokens
 
 Prompt = str | list[dict[str, str]]
@@ -110,10 +110,10 @@ def language_model(module: Any) -> LanguageModel:
     """Return the module as a language model.
 
     Raises:
-        PipelineError: If it is none.
+        SetupError: If it is none.
     """
     if not isinstance(module, LanguageModel):
-        raise PipelineError(
+        raise SetupError(
             f"This op needs a language model, but {type(module).__name__} lacks encode, decode, generate or log_probs. "
             "Use LanguagePolicy, or give your LightningModule these methods."
         )

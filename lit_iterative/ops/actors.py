@@ -7,6 +7,8 @@ from typing import Any
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.generation.forward import Member
+from lit_iterative.ops.parameters import whole
+from lit_iterative.ops.schedule import Schedule
 
 
 class Actor(ABC):
@@ -76,6 +78,44 @@ class Initial(Actor):
     def members(self) -> list[Member]:
         """The weights from before training."""
         return [Member(weights="initial")]
+
+
+@dataclass(frozen=True)
+class AtRound(Actor):
+    """The model as it was at the boundary of a round; with a schedule, one that moves.
+
+    ``AtRound(0)`` is the model when rounds began, after a warm-up; ``AtRound(EveryK(3))`` is refreshed every third
+    round.
+
+    Args:
+        round: The round; none later than the present one.
+
+    Example:
+        >>> AtRound(2).members[0].weights
+        'round 2'
+    """
+
+    round: int | Schedule = 0
+
+    @property
+    def members(self) -> list[Member]:
+        """The weights of that boundary."""
+        return [Member(weights=f"round {whole(self.round)}")]
+
+
+@dataclass(frozen=True)
+class Base(Actor):
+    """The model below its adapter, such as LoRA: the base that is not trained.
+
+    Example:
+        >>> Base().members[0].adapter
+        False
+    """
+
+    @property
+    def members(self) -> list[Member]:
+        """The live weights without the adapter."""
+        return [Member(adapter=False)]
 
 
 @dataclass(frozen=True)

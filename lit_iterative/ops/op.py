@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import pyarrow as pa
 from torch import nn
@@ -14,6 +14,7 @@ from lit_iterative.ops.context import Context
 from lit_iterative.ops.schedule import Schedule
 
 Scope = Literal["row", "group", "global"]
+Part = TypeVar("Part")
 
 
 class Op(ABC):
@@ -93,6 +94,23 @@ def resolve(part: Any, round: int, metrics: Mapping[str, float]) -> Any:
         if any(changed[name] is not values[name] for name in values):
             return replace(part, **changed)
     return part
+
+
+def parts_of(part: Any, kind: type[Part]) -> Iterator[Part]:
+    """Yield the parts of this type in a dataclass or list, however deep.
+
+    Example:
+        >>> from lit_iterative.ops.actors import EMA, Ensemble, Policy
+        >>> list(parts_of([Ensemble([Policy(), EMA()])], EMA))
+        [EMA()]
+    """
+    if isinstance(part, kind):
+        yield part
+    inside: list[Any] = list(part) if isinstance(part, list | tuple) else []
+    if is_dataclass(part) and not isinstance(part, type):
+        inside = [getattr(part, f.name) for f in fields(part)]
+    for piece in inside:
+        yield from parts_of(piece, kind)
 
 
 def spec(part: Any) -> Any:

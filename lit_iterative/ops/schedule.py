@@ -136,3 +136,25 @@ class FromMetric(Schedule):
 def _check_rounds(rounds: int) -> None:
     if rounds < 1:
         raise PipelineError(f"A schedule over {rounds} rounds goes nowhere. Give rounds: 1 or more.")
+
+
+@dataclass(frozen=True)
+class EveryK(Schedule):
+    """The last round whose number ``k`` divides: 0 for k rounds, then k for k rounds, and so on.
+
+    Args:
+        k: Rounds for which the value stays; at least 1.
+
+    Example:
+        >>> [EveryK(2)(r, {}) for r in range(5)]
+        [0.0, 0.0, 2.0, 2.0, 4.0]
+    """
+
+    k: int
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.k)
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round."""
+        return float(round - round % self.k)

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
-from lit_iterative.datamodules.mixing import Mixing, Rows, RowSampler, loader_like, relabel_at
+from lit_iterative.datamodules.mixing import Mixing, RowSampler, loader_like
+from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.pool import Pool
 
@@ -15,7 +16,9 @@ POOL = Pool(TensorDataset(torch.arange(10.0, 20.0)), 2)
 
 def rows(mixing=None, gold=GOLD, ids=(3, 5, 9), labels=(2, 0, 1), weights=(0.5, 1.0, 0.25), pool=POOL):
     mixing = mixing or Mixing()
-    return Rows(gold, pool, np.array(ids), np.array(labels), np.array(weights), mixing, relabel_at(mixing.label_at))
+    return Relabelled(
+        gold, pool, np.array(ids), np.array(labels), np.array(weights), mixing, relabel_at(mixing.label_at)
+    )
 
 
 def sampler(mixing=None, replicas=1, rank=0, shuffle=True, **data):

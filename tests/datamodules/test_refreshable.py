@@ -192,5 +192,5 @@ def test_workers_are_not_sent_the_datamodule(tmp_path):
     data = TinyRefreshable()
     data.trainer = lambda: "cannot be pickled"
     data.serve(commit(Store(tmp_path), 0, [1, 5]))
-    rows = data._rows(data.loader(30, 1).dataset)
+    rows = data.rows(data.loader(30, 1).dataset, data._version)
     assert len(pickle.loads(pickle.dumps(rows))) == 32

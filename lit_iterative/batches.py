@@ -1,0 +1,116 @@
+"""Batches of a round's rows: what a policy is trained on, made from the columns of the table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lit_iterative.errors import DataError
+from lit_iterative.sequences import Sequences, pad
+
+Row = dict[str, Any]
+
+#: Columns of numbers that losses may read, one a row.
+NUMBERS = {
+    "pairs": ("chosen_ref_logp", "rejected_ref_logp", "preference", "chosen_win_rate", "rejected_win_rate"),
+    "completions": ("ref_logp", "desirable", "pass_rate", "mismatched_ref_logp"),
+}
+SIDES = ("chosen", "rejected", "completion", "mismatched")
+#: Columns of a round's table that training reads.
+COLUMNS = {
+    "prompt_ids",
+    "weight",
+    *NUMBERS["pairs"],
+    *NUMBERS["completions"],
+    *(f"{side}_{part}" for side in SIDES for part in ("ids", "mask")),
+}
+
+
+class Batch:
+    """Rows to train on. Lightning brings it to a device and leaves its precision alone, as it does ``Sequences``.
+
+    Args:
+        sequences: Prompts and completions; of pairs, first all chosen ones, then all rejected ones; of judged
+            ones, mismatched completions may follow.
+        columns: Numbers, one a row each: ``weight``, and those of reference log-probabilities and labels.
+    """
+
+    def __init__(self, sequences: Sequences, columns: dict[str, Tensor]) -> None:
+        self.sequences = sequences
+        self.columns = columns
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight of every row, ``(rows,)``."""
+        return self.columns["weight"]
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """Return the batch on a device."""
+        columns = {name: value.to(device, non_blocking=non_blocking) for name, value in self.columns.items()}
+        return type(self)(self.sequences.to(device, non_blocking), columns)
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in pinned memory."""
+        return type(self)(self.sequences.pin_memory(), {k: v.pin_memory() for k, v in self.columns.items()})
+
+
+class Completions(Batch):
+    """Completions to imitate."""
+
+
+class Judged(Batch):
+    """Completions of which the column ``desirable`` tells which to imitate and which to avoid."""
+
+
+class Pairs(Batch):
+    """Chosen and rejected completions of the same prompts."""
+
+
+class Collate:
+    """Makes a batch of rows; which kind, their columns decide.
+
+    Args:
+        pad_id: What to pad with.
+
+    Example:
+        >>> row = {"prompt_ids": [1, 5], "chosen_ids": [6, 2], "rejected_ids": [7, 2], "weight": 1.0}
+        >>> batch = Collate(pad_id=0)([row])
+        >>> type(batch).__name__, batch.sequences.input_ids.tolist()
+        ('Pairs', [[1, 5, 6, 2], [1, 5, 7, 2]])
+    """
+
+    def __init__(self, pad_id: int) -> None:
+        self._pad_id = pad_id
+
+    def __call__(self, rows: Sequence[Row]) -> Batch:
+        """Return the batch."""
+        first = rows[0]
+        if "chosen_ids" in first:
+            return Pairs(self._sequences(rows, "chosen", "rejected"), _columns(rows, NUMBERS["pairs"]))
+        if "completion_ids" not in first:
+            raise DataError(
+                f"A row to train on has the columns {sorted(first)}, but neither chosen_ids nor completion_ids. Put a "
+                "builder such as BestWorst() or Accept() at the end of the pipeline."
+            )
+        kind = Judged if "desirable" in first else Completions
+        sides = ("completion", "mismatched") if "mismatched_ids" in first else ("completion",)
+        return kind(self._sequences(rows, *sides), _columns(rows, NUMBERS["completions"]))
+
+    def _sequences(self, rows: Sequence[Row], *sides: str) -> Sequences:
+        prompts = [row["prompt_ids"] for _ in sides for row in rows]
+        completions = [row[f"{side}_ids"] for side in sides for row in rows]
+        weights = [row.get(f"{side}_mask") for side in sides for row in rows]
+        return pad(prompts, completions, self._pad_id, weights)
+
+
+def _columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the numbers of the rows that all of them have; a row without weight counts as 1."""
+    columns = {"weight": torch.tensor([float(row.get("weight", 1.0)) for row in rows])}
+    for name in names:
+        if all(row.get(name) is not None for row in rows):
+            columns[name] = torch.tensor([float(row[name]) for row in rows])
+    return columns

@@ -1,0 +1,205 @@
+"""PromptData: prompts to work on, worked examples to begin with, and held-out prompts to measure by."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pyarrow as pa
+from lightning.pytorch.utilities import rank_zero_warn
+from torch.utils.data import DataLoader, Dataset
+
+from lit_iterative.batches import COLUMNS, Collate
+from lit_iterative.columns import read
+from lit_iterative.datamodules.mixing import Mixing, Rows
+from lit_iterative.datamodules.records import Record, read_records
+from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.errors import DataError, SetupError
+from lit_iterative.pool import Pool
+from lit_iterative.rounds.store import Version
+
+Source = str | list[Record]
+
+
+class Examples(pl.LightningDataModule):
+    """Worked examples for training and held-out prompts, as any language policy takes them.
+
+    Args:
+        prompts: What rounds work on: records with a prompt, or where to read them (see
+            :func:`~lit_iterative.datamodules.records.read_records`).
+        examples: Records with a prompt and a completion to begin with; none when left out.
+        held_out: Records with a prompt and what its answers are judged by; none when left out.
+        prompt: The field of the prompt: a text, or a list of chat messages.
+        completion: The field of an example's completion.
+        id: The field of a prompt's id; its position when left out. Name one when prompts come, go or move.
+        batch_size: Rows in a training step.
+        eval_batch_size: Prompts in a validation step.
+        max_prompt_tokens: Longer prompts are left out, and counted; all are taken when left out.
+        num_workers: Processes that make batches.
+    """
+
+    def __init__(
+        self,
+        prompts: Source,
+        examples: Source | None = None,
+        held_out: Source | None = None,
+        prompt: str = "prompt",
+        completion: str = "completion",
+        id: str | None = None,
+        batch_size: int = 16,
+        eval_batch_size: int = 256,
+        max_prompt_tokens: int | None = None,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self._sources = {"prompts": prompts, "examples": examples, "held_out": held_out}
+        self._fields = {"prompt": prompt, "completion": completion}
+        self._id = id
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.max_prompt_tokens = max_prompt_tokens
+        self.num_workers = num_workers
+        self._records: dict[str, list[Record]] = {}
+
+    def records(self, name: str) -> list[Record]:
+        """Return the records called ``prompts``, ``examples`` or ``held_out``, read once."""
+        if name not in self._records:
+            source = self._sources[name]
+            split = "train" if name != "held_out" else "test"
+            records = read_records(source, split) if isinstance(source, str) else list(source or [])
+            wanted = ("prompt", "completion") if name == "examples" else ("prompt",)
+            self._records[name] = [self._renamed(record, wanted, name) for record in records]
+        return self._records[name]
+
+    def _renamed(self, record: Record, wanted: Sequence[str], name: str) -> Record:
+        fields = {field: self._fields[field] for field in wanted}
+        for field, given in fields.items():
+            if record.get(given) is None:
+                raise DataError(
+                    f"A record of {name} has the fields {sorted(record)}, but its {field} is looked for in {given!r}. "
+                    f"Name the field: PromptData({field}=...)."
+                )
+        return {**record, **{field: record[given] for field, given in fields.items()}}
+
+    @property
+    def policy(self) -> Any:
+        """The module that reads the prompts.
+
+        Raises:
+            SetupError: If it does not read text.
+        """
+        module = None if self.trainer is None else self.trainer.lightning_module
+        if not hasattr(module, "encode_example"):
+            raise SetupError(
+                f"{type(self).__name__} lets the policy turn text into tokens, but {type(module).__name__} cannot. "
+                "Pass a LanguagePolicy to trainer.fit, or a LightningModule with its methods encode, encode_example "
+                "and pad_id."
+            )
+        return module
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return a loader over the examples, encoded; where there are none, over what is yet to be made."""
+        rows = [self._encoded(record) for record in self.records("examples")]
+        dataset: Any = rows or NothingYet()
+        collate = Collate(self.policy.pad_id)
+        return DataLoader(
+            dataset, self.batch_size, shuffle=bool(rows), collate_fn=collate, num_workers=self.num_workers
+        )
+
+    def _encoded(self, record: Record) -> Record:
+        prompt_ids, completion_ids = self.policy.encode_example(record["prompt"], str(record["completion"]))
+        return {"prompt_ids": prompt_ids, "completion_ids": completion_ids}
+
+    def val_dataloader(self) -> Any:
+        """Return a loader over the held-out prompts."""
+        held_out = self.records("held_out")
+        return DataLoader(held_out, self.eval_batch_size, collate_fn=list) if held_out else []  # type: ignore[arg-type]
+
+    def test_dataloader(self) -> Any:
+        """Return a loader over the held-out prompts."""
+        return self.val_dataloader()
+
+    def predict_dataloader(self) -> Any:
+        """Return a loader over the prompts."""
+        return DataLoader(self.records("prompts"), self.batch_size, collate_fn=list)  # type: ignore[arg-type]
+
+
+class NothingYet(Dataset[Any]):
+    """Stands for the data of the first round until that is made."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, index: int) -> Any:
+        raise DataError(
+            "There is nothing to train on: there are no examples, and no round has made a row yet. Is a round due "
+            "before the first epoch (When(warmup_epochs=0))? If one was made, no row survived: sample more, or lower "
+            "a threshold."
+        )
+
+
+class TextRows(Rows):
+    """Encoded examples, then the rows of a round.
+
+    Args:
+        gold: Encoded examples, or none.
+        table: The rows of the round.
+        mixing: How items are made.
+    """
+
+    def __init__(self, gold: Any, table: pa.Table, mixing: Mixing) -> None:
+        weights = read(table, "weight") if "weight" in table.column_names else np.ones(table.num_rows)
+        super().__init__(gold, weights, mixing)
+        self.table = table
+
+    def made(self, row: int) -> Any:
+        """Return a row as a dictionary."""
+        return self.table.slice(row, 1).to_pylist()[0]
+
+
+class PromptData(Refreshable, Examples):
+    """Prompts for a language policy, whose train loader serves the examples first and then what rounds make.
+
+    Takes the arguments of :class:`Examples`, and ``mixing``: with ``replace``, the default, training goes on with the
+    rows of the round alone; with ``concat`` together with the examples (accepted completions only); with ``paired``
+    every step has a batch of both.
+    """
+
+    def __init__(
+        self,
+        prompts: Source,
+        examples: Source | None = None,
+        held_out: Source | None = None,
+        prompt: str = "prompt",
+        completion: str = "completion",
+        id: str | None = None,
+        batch_size: int = 16,
+        eval_batch_size: int = 256,
+        max_prompt_tokens: int | None = None,
+        mixing: Mixing = Mixing(mode="replace"),  # noqa: B008  # frozen
+    ) -> None:
+        super().__init__(
+            prompts, examples, held_out, prompt, completion, id, batch_size, eval_batch_size, max_prompt_tokens
+        )
+        self.mixing = mixing
+
+    def pool(self) -> Pool:
+        """Return the prompts."""
+        kept = [record for record in enumerate(self.records("prompts")) if self._fits(record[1])]
+        left_out = len(self.records("prompts")) - len(kept)
+        if left_out:
+            rank_zero_warn(f"{left_out} prompts have more than {self.max_prompt_tokens} tokens and are left out.")
+        ids = [place if self._id is None else record[self._id] for place, record in kept]
+        return Pool([record for _, record in kept], self.batch_size, ids=ids)
+
+    def _fits(self, record: Record) -> bool:
+        if self._id is not None and record.get(self._id) is None:
+            raise DataError(f"A prompt has the fields {sorted(record)}, but its id is looked for in {self._id!r}.")
+        return self.max_prompt_tokens is None or len(self.policy.encode(record["prompt"])) <= self.max_prompt_tokens
+
+    def rows(self, gold: Any, version: Version | None) -> Rows:
+        """Return encoded examples and the rows of a round."""
+        gold = None if isinstance(gold, NothingYet) else gold
+        if version is None:
+            return TextRows(gold, pa.table({"weight": pa.array([], pa.float32())}), self.mixing)
+        return TextRows(gold, version.table([name for name in version.columns if name in COLUMNS]), self.mixing)

@@ -1,0 +1,252 @@
+"""LanguagePolicy: a LightningModule that wraps a causal language model from transformers.
+
+It knows nothing of rounds. It reads and writes text (``encode``, ``decode``, ``generate``, ``log_probs``), which is
+all that the ops of a round ask of it, and it trains on batches of pairs, of completions and of judged completions.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor
+
+from lit_iterative.batches import Batch
+from lit_iterative.errors import SetupError
+from lit_iterative.generation.decoder import Decoder
+from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenScores
+from lit_iterative.losses.log_probs import score
+from lit_iterative.modules import adapters
+from lit_iterative.modules.backbone import Backbone, LoRA
+from lit_iterative.modules.held_out import HeldOut
+from lit_iterative.modules.objective import Objective, reference_error
+from lit_iterative.modules.step_metrics import StepMetrics
+from lit_iterative.modules.text import Chat, TextCodec
+from lit_iterative.modules.trained import PROOF, check_restorable, check_restored, fingerprint, trained_part
+from lit_iterative.sequences import Tokens, pad
+
+
+class LanguagePolicy(pl.LightningModule):
+    """Trains a causal LM on what rounds make, and lets them sample from it.
+
+    Logs ``train_loss``, and on log steps what :class:`Objective` measures; in validation what :class:`HeldOut` does.
+
+    Args:
+        backbone: The network and its tokenizer.
+        objective: The loss of every kind of batch.
+        lora: An adapter to train in place of all weights.
+        held_out: How held-out prompts are answered and judged.
+        chat: Whether prompts go through the chat template, see :class:`~lit_iterative.modules.text.TextCodec`.
+        save: Whether checkpoints hold ``all`` weights or only those that are ``trained``; only these by default where
+            the base is quantised, else all.
+        batch_size: Rows in one forward pass when sampling and scoring.
+        gradient_checkpointing: Whether to compute activations again in the backward pass rather than keep them.
+        optimizer: Makes the optimiser from the parameters that are trained.
+        lr_scheduler: Makes the learning-rate schedule, which steps once an epoch; none when left out.
+
+    Raises:
+        SetupError: If options contradict each other, or the tokenizer is not the model's.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        objective: Objective = Objective(),  # noqa: B008  # frozen
+        lora: LoRA | None = None,
+        held_out: HeldOut = HeldOut(),  # noqa: B008  # frozen
+        chat: Chat = "auto",
+        save: Literal["all", "trained"] | None = None,
+        batch_size: int = 64,
+        gradient_checkpointing: bool = False,
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        if backbone.quantised and (lora is None or save == "all"):
+            raise SetupError(
+                "A quantised policy trains an adapter, and only that can be saved. Give it a lora, and leave save "
+                "out or set it to 'trained'."
+            )
+        self.backbone = backbone
+        self.objective = objective
+        self.lora = lora
+        self.held_out = held_out
+        self.codec = TextCodec(backbone.tokenizer(), chat)
+        self.saves_all = save == "all" or (save is None and not backbone.quantised)
+        self.batch_size = batch_size
+        self.network: Any = None
+        self._gradient_checkpointing = gradient_checkpointing
+        self._optimizer = optimizer
+        self._lr_scheduler = lr_scheduler
+        self._metrics = StepMetrics()
+        self._held_out_metrics = held_out.metrics()
+        self._held_out_modules = torch.nn.ModuleList(self._held_out_metrics.values())  # so that they follow the device
+
+    def configure_model(self) -> None:
+        """Load the network, once, where the trainer wants it."""
+        if self.network is not None:
+            return
+        network = self.backbone.network()
+        _check_vocabulary(network, self.codec.tokenizer)
+        if self._gradient_checkpointing:
+            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        if self.lora is not None:
+            network = adapters.added(network, self.lora, self.backbone.quantised, self._gradient_checkpointing)
+        self.network = network.train()  # transformers loads in evaluation mode, which Lightning would keep
+        if not self.saves_all:
+            self.register_buffer(PROOF, fingerprint(self))
+
+    # ---- what ops ask ---------------------------------------------------------------------------------
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """Return the tokens of a prompt, with exactly one BOS where the tokenizer has one."""
+        return self.codec.encode(prompt)
+
+    def encode_example(self, prompt: Prompt, completion: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt and of a given completion, EOS at the end."""
+        return self.codec.encode_example(prompt, completion)
+
+    def decode(self, ids: Tokens) -> str:
+        """Return the text of tokens, without special ones."""
+        return self.codec.decode(ids)
+
+    @property
+    def pad_id(self) -> int:
+        """What batches are padded with."""
+        return self.codec.pad_id
+
+    def generate(self, prompts: Sequence[Tokens], seeds: Sequence[int], sampling: Sampling) -> list[Completion]:
+        """Return one completion a prompt; see :class:`~lit_iterative.generation.language.Engine`."""
+        stops = self.codec.stop_ids(self.network.generation_config)
+        decoder = Decoder(self.network, self.pad_id, stops, self.batch_size, self.context)
+        return decoder.generate(prompts, seeds, sampling)
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and completion at most."""
+        length = getattr(self.network.config, "max_position_embeddings", None)
+        return 2**31 if length is None else int(length)
+
+    @torch.no_grad()
+    def log_probs(
+        self, prompts: Sequence[Tokens], completions: Sequence[Tokens], details: bool = False
+    ) -> list[TokenScores]:
+        """Return how likely each completion is, at temperature 1, in the numerics of the training forward."""
+        scores: list[TokenScores] = []
+        for start in range(0, len(prompts), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            batch = pad(prompts[part], completions[part], self.pad_id).to(self.device)
+            scored = score(self.network, batch, details)
+            dense = [value for value in (scored.log_probs, scored.entropy, scored.uniform) if value is not None]
+            parts = [value.cpu().numpy() for value in dense]
+            for row, mask in enumerate(scored.weights.bool().cpu().numpy()):
+                scores.append(TokenScores(*(value[row][mask] for value in parts)))
+        return scores
+
+    @contextmanager
+    def without_adapter(self) -> Iterator[None]:
+        """Switch the adapter off for a while."""
+        with adapters.checked(self.network, "Base()").disable_adapter():
+            yield
+
+    # ---- training -------------------------------------------------------------------------------------
+
+    def training_step(self, batch: Batch | Mapping[str, Batch], batch_idx: int) -> Tensor:
+        """Return the loss: the mean over rows of each one's loss, times its weight; of several batches, their sum."""
+        parts = batch.values() if isinstance(batch, Mapping) else [batch]
+        loss = torch.stack([self._loss(part) for part in parts]).sum()
+        self.log("train_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=1)
+        return loss
+
+    def _loss(self, batch: Batch) -> Tensor:
+        scored = score(self.network, batch.sequences)
+        losses = self.objective.losses(batch, scored, self._summed_over_ranks)
+        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._metrics.log(self, self.objective.metrics(batch, scored))
+        return (batch.weight * losses).mean()
+
+    def _summed_over_ranks(self, values: Tensor) -> Tensor:
+        summed: Tensor = self.trainer.strategy.reduce(values, reduce_op="sum")
+        return summed
+
+    def check_reference(self, batch: Batch) -> None:
+        """Check that a reference that is the policy itself gives the log-probabilities that the policy gives.
+
+        Raises:
+            SetupError: If one differs.
+        """
+        modes = {module: module.training for module in self.network.modules()}
+        self.network.eval()
+        try:
+            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+                reference_error(batch, score(self.network, batch.sequences), str(self.trainer.precision))
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimiser of what is trained, and the schedule where there is one."""
+        optimizer = self._optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        if self._lr_scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self._lr_scheduler(optimizer), "interval": "epoch"},
+        }
+
+    # ---- evaluation -----------------------------------------------------------------------------------
+
+    def validation_step(self, batch: Sequence[Mapping[str, Any]], batch_idx: int) -> None:
+        """Answer held-out prompts and judge the answers."""
+        self._evaluate(batch, batch_idx, "val")
+
+    def test_step(self, batch: Sequence[Mapping[str, Any]], batch_idx: int) -> None:
+        """Answer held-out prompts and judge the answers."""
+        self._evaluate(batch, batch_idx, "test")
+
+    def _evaluate(self, batch: Sequence[Mapping[str, Any]], batch_idx: int, stage: str) -> None:
+        measured = self.held_out.answer(self, batch)
+        for name, values in measured.items():
+            metric = self._held_out_metrics[name]
+            metric.update(values)
+            self.log(f"{stage}_{name}", metric, prog_bar=name == "accuracy", batch_size=len(batch))
+
+    # ---- saving ---------------------------------------------------------------------------------------
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Return all weights, or what is trained and a proof of the rest."""
+        state: dict[str, Any] = super().state_dict(*args, **kwargs)
+        return state if self.saves_all else trained_part(self, state)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Restore the weights; where only the trained ones were saved, prove that they belong here and arrived.
+
+        Raises:
+            SetupError: If the base is another one, or a trained parameter is missing or was not restored.
+        """
+        if self.saves_all:
+            return super().load_state_dict(state_dict, strict, assign)
+        check_restorable(self, state_dict)
+        result = super().load_state_dict(state_dict, strict=False, assign=assign)
+        check_restored(self, state_dict)
+        return result
+
+    def export(self, folder: str) -> None:
+        """Write a folder that transformers loads: the model with its adapter merged, and the tokenizer.
+
+        Of a quantised base, into which nothing can be merged, the adapter alone is written, which PEFT loads.
+        """
+        self.configure_model()
+        adapters.exportable(self.network, self.backbone.quantised).save_pretrained(folder)
+        self.codec.tokenizer.save_pretrained(folder)
+
+
+def _check_vocabulary(network: Any, tokenizer: Any) -> None:
+    known, needed = network.get_input_embeddings().num_embeddings, len(tokenizer)
+    if needed > known:
+        raise SetupError(
+            f"The tokenizer has {needed} tokens, but the model embeds {known}: it is not the model's. Load both from "
+            "the same path, or resize the embeddings and save both again."
+        )

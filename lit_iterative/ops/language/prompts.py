@@ -1,0 +1,89 @@
+"""Prompts: the inputs of the pool as text and as the tokens that the policy reads."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from lit_iterative.columns import read, write
+from lit_iterative.errors import DataError
+from lit_iterative.generation.forward import Member
+from lit_iterative.generation.language import Prompt
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.language.tokens import int_lists
+from lit_iterative.ops.op import Op
+
+
+@dataclass(frozen=True)
+class Prompts(Op):
+    """Reads the prompt of every input, and encodes it.
+
+    An item of the pool is a dictionary with ``prompt``, a text or a list of chat messages. Only the fields that are
+    named become columns: what is not named, such as an answer key, no op can see.
+
+    Args:
+        fields: Further fields to read, for example ``[answer]`` for verifiers. ``null`` in an item stays null.
+
+    Provides:
+        ``prompt`` (string; of chat messages, the last user's), ``prompt_ids`` (token ids), and the fields.
+
+    Raises:
+        DataError: If an item is no dictionary, or lacks the prompt or a field, when run.
+
+    Example:
+        >>> Prompts(["answer"]).provides
+        ('prompt', 'prompt_ids', 'answer')
+    """
+
+    fields: list[str] = field(default_factory=list)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """Text, tokens and fields."""
+        return ("prompt", "prompt_ids", *self.fields)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the table with the prompts."""
+        places = context.pool.positions(read(table, "id"))
+        dataset: Any = context.pool.dataset
+        items = [self._checked(dataset[int(place)]) for place in places]
+        with context.model().language(Member()) as model:
+            ids = [model.encode(item["prompt"]) for item in items]
+        columns: dict[str, Any] = {
+            "prompt": pa.array([text_of(item["prompt"]) for item in items], pa.string()),
+            "prompt_ids": int_lists(ids),
+        }
+        columns |= {name: self._column(name, [item[name] for item in items]) for name in self.fields}
+        context.tally.mean("prompt_tokens", [len(row) for row in ids])
+        return write(table, **columns)
+
+    def _checked(self, item: Any) -> dict[str, Any]:
+        wanted = {"prompt", *self.fields}
+        if not isinstance(item, dict) or not wanted <= set(item):
+            has = sorted(item) if isinstance(item, dict) else type(item).__name__
+            raise DataError(
+                f"An item of the pool has {has}, but Prompts reads {sorted(wanted)}. Add the missing fields to the "
+                "prompts, or name fewer of them in Prompts(fields=[...])."
+            )
+        return item
+
+    @staticmethod
+    def _column(name: str, values: list[Any]) -> pa.Array:
+        try:
+            column = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"The field {name!r} has values of several types ({error}). Give it one type.") from error
+        return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+
+
+def text_of(prompt: Prompt) -> str:
+    """Return the text of a prompt that people and scorers see: of a chat, what the user said last.
+
+    Example:
+        >>> text_of([{"role": "system", "content": "Add."}, {"role": "user", "content": "1+1"}])
+        '1+1'
+    """
+    if isinstance(prompt, str):
+        return prompt
+    said = [message["content"] for message in prompt if message["role"] == "user"]
+    return said[-1] if said else prompt[-1]["content"]

@@ -1,0 +1,111 @@
+"""Sample: completions of every prompt, drawn from the policy."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from lit_iterative.columns import read, write
+from lit_iterative.errors import PipelineError
+from lit_iterative.generation.language import Completion, LanguageModel, Sampling
+from lit_iterative.ops.actors import Actor, Policy
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.language.tokens import ids_of, int_lists
+from lit_iterative.ops.op import Op
+from lit_iterative.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class Sample(Op):
+    """Draws completions of every prompt.
+
+    A draw depends on the seed, the round, the prompt's id, the candidate's number and the position in the completion,
+    and on nothing else: neither on the rank nor on what else is in the batch (but for the last bit of a logit).
+
+    Args:
+        n: Completions of each prompt.
+        sampling: How to draw.
+        actor: Who draws; of several members, the candidates are dealt out in turn.
+        context: The column of token ids to continue; another one than ``prompt_ids`` where what is read while
+            sampling (a hint, a principle) is not what is trained on.
+        stream: Name of the draws; give two Sample ops of one pipeline different ones.
+
+    Provides:
+        ``n`` rows a prompt, which stand together: ``group`` (the prompt's id), ``candidate`` (its number),
+        ``completion_ids`` (with EOS where there is one), ``finish`` (``stop``, or ``length`` where it was cut),
+        ``text`` (without special tokens), ``source`` (the actor).
+
+    Raises:
+        PipelineError: If ``n`` is below 1.
+
+    Example:
+        >>> Sample(4, Sampling(max_new_tokens=32, temperature=0.7)).requires
+        ('prompt_ids',)
+    """
+
+    n: int = 8
+    sampling: Sampling = field(default_factory=Sampling)
+    actor: Actor = field(default_factory=Policy)
+    context: str = "prompt_ids"
+    stream: str = "sample"
+    runs_model: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise PipelineError(f"Sample(n) is {self.n}. Draw at least one completion of each prompt.")
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The tokens to continue."""
+        return (self.context,)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The candidates."""
+        return ("group", "candidate", "completion_ids", "finish", "text", "source")
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the candidates of the prompts of one shard."""
+        prompts, ids = ids_of(table, self.context), read(table, "id").tolist()
+        members = self.actor.members
+        made: dict[tuple[int, int], Completion] = {}
+        for number, member in enumerate(members):
+            mine = range(number, self.n, len(members))
+            places = [(row, candidate) for row in range(len(prompts)) for candidate in mine]
+            seeds = [derive_seed(context.seed, self.stream, context.round, str(ids[r]), c) for r, c in places]
+            with context.model().language(member) as model:
+                drawn = model.generate([prompts[row] for row, _ in places], seeds, self.sampling)
+                made |= dict(zip(places, drawn, strict=True))
+        ordered = [made[row, candidate] for row in range(len(prompts)) for candidate in range(self.n)]
+        with context.model().language(members[0]) as model:
+            return self._candidates(table, ordered, model, context)
+
+    def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
+        """Sample shard after shard, and tell of the progress."""
+        tables = list(shards)
+        rows, done = sum(table.num_rows for table in tables), 0
+        for table in tables:
+            yield self(table, context)
+            done += table.num_rows
+            if context.progress is not None:
+                context.progress(done, rows)
+
+    def _candidates(self, table: pa.Table, made: list[Completion], model: LanguageModel, context: Context) -> pa.Table:
+        prompts = table.num_rows
+        rows = table.take(pa.array(np.repeat(np.arange(prompts), self.n)))
+        finish = [completion.finish for completion in made]
+        lengths = [len(completion.ids) for completion in made]
+        context.tally.count("candidates", len(made))
+        context.tally.mean("completion_tokens", lengths)
+        context.tally.mean("truncated_share", [name == "length" for name in finish])
+        return write(
+            rows,
+            group=rows.column("id"),
+            candidate=np.tile(np.arange(self.n, dtype=np.int32), prompts),
+            completion_ids=int_lists([completion.ids for completion in made]),
+            finish=pa.array(finish, pa.string()),
+            text=pa.array([model.decode(completion.ids) for completion in made], pa.string()),
+            source=pa.array([type(self.actor).__name__] * len(made), pa.string()).dictionary_encode(),
+        )
