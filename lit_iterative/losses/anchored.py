@@ -25,7 +25,7 @@ def nca(pairs: PairLogProbs, beta: Positive = 0.01) -> Tensor:
     Example:
         >>> from lit_iterative.losses.testing import pairs, show
         >>> show(nca(pairs(2.0, -1.0), beta=0.1))
-        [1.3193]
+        [1.3194]
     """
     chosen, rejected = beta * pairs.chosen_ratio, beta * pairs.rejected_ratio
     return -logsigmoid(chosen) - (logsigmoid(-chosen) + logsigmoid(-rejected)) / 2

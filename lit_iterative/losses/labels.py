@@ -101,7 +101,7 @@ def exo(pairs: PairLogProbs, beta: Positive = 0.1, label_smoothing: SomeNoise = 
     Example:
         >>> from lit_iterative.losses.testing import pairs, show
         >>> show(exo(pairs(2.0, -1.0)))
-        [2.2574]
+        [2.2582]
     """
     x, e = beta * pairs.delta, label_smoothing
     right = torch.sigmoid(x) * (logsigmoid(x) - math.log1p(-e))

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-#: The exponent up to which exponentials are exact; its exponential times any exponent met here fits in float32.
-CEILING = 80.0
+#: The exponent up to which exponentials are exact. What is e^30 times the gradient of another pair decides the step
+#: anyway; and norms of such gradients, which are their squares, still fit in float32.
+CEILING = 30.0
 
 #: Log-probabilities per token above this count as this; float32 tells no more certain ones apart from 1.
 CERTAIN = -1e-7

