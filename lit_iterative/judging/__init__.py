@@ -1,0 +1,1 @@
+"""Judging: what judges are asked, how their verdicts are read, and rewards by sequence classifiers."""
