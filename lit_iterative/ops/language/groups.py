@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from lit_iterative.columns import Array, read
+from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import DataError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.tokens import repeats, spans, texts_of
@@ -109,3 +109,18 @@ def scores_of(table: pa.Table, name: str) -> Array:
             "of scores means anything. Give finite scores, and NaN where the scorer abstains."
         )
     return exact
+
+
+def weighted(table: pa.Table, weight: Array) -> pa.Table:
+    """Return the table with a float32 ``weight``, which multiplies one that is there.
+
+    Args:
+        table: Rows.
+        weight: Of each, ``(rows,)``.
+
+    Example:
+        >>> weighted(pa.table({"weight": [0.5]}), np.array([4.0])).to_pylist()
+        [{'weight': 2.0}]
+    """
+    factor = read(table, "weight").astype(np.float64) if "weight" in table.column_names else 1.0
+    return write(table, weight=(weight * factor).astype(np.float32))

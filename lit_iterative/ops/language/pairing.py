@@ -11,7 +11,7 @@ import pyarrow as pa
 from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.groups import Group, Truncated, groups_of, scores_of
+from lit_iterative.ops.language.groups import Group, Truncated, groups_of, scores_of, weighted
 from lit_iterative.ops.language.tokens import keys_of, lengths_of, texts_of
 from lit_iterative.ops.op import Op, Scope
 from lit_iterative.ops.parameters import check_range
@@ -129,9 +129,7 @@ def paired(rest: pa.Table, chosen: Side, rejected: Side, weight: Array) -> pa.Ta
         rejected: The worse sides.
         weight: Of each pair, ``(pairs,)``; multiplied by a column ``weight`` that is there.
     """
-    if "weight" in rest.column_names:
-        weight = weight * read(rest, "weight").astype(np.float64)
-    return write(
+    pairs = write(
         rest.drop_columns([name for name in CANDIDATE if name in rest.column_names]),
         chosen=chosen.text,
         rejected=rejected.text,
@@ -139,8 +137,8 @@ def paired(rest: pa.Table, chosen: Side, rejected: Side, weight: Array) -> pa.Ta
         rejected_ids=rejected.ids,
         chosen_score=chosen.score,
         rejected_score=rejected.score,
-        weight=weight.astype(np.float32),
     )
+    return weighted(pairs, weight)
 
 
 def strength(score: Array, pairs: Array, weigh: Weigh) -> Array:

@@ -18,7 +18,7 @@ class BestWorst(PairBuilder):
     """Prefers the best candidate of every prompt to the worst.
 
     Of equals, who is taken is drawn anew in every round, from the seed and the prompt. With ``scores.vote``,
-    ``min_score`` and ``weigh="gap"`` it is ScPO (Prasad et al., 2024, arXiv:2411.04109, section 3): the most voted
+    ``min_score`` and ``weigh="gap"`` it is ScPO (Prasad et al., 2024, arXiv:2411.04109): the most voted
     answer is chosen if its share of the ``k`` votes is at least ``tau``, the least voted is rejected, and the weight is
     ``w = (votes_w - votes_l) / k``.
 

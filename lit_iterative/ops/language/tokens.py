@@ -12,6 +12,9 @@ from lit_iterative.columns import Array, read
 from lit_iterative.errors import DataError
 from lit_iterative.sequences import Tokens
 
+#: The type of a column of token ids.
+IDS = pa.list_(pa.int32())
+
 
 def int_lists(rows: Iterable[Tokens]) -> pa.Array:
     """Return rows of token ids as a column, ``list<int32>``.
@@ -20,7 +23,7 @@ def int_lists(rows: Iterable[Tokens]) -> pa.Array:
         >>> int_lists([[5, 2], []]).type
         ListType(list<item: int32>)
     """
-    return pa.array([list(row) for row in rows], pa.list_(pa.int32()))
+    return pa.array([list(row) for row in rows], IDS)
 
 
 def ids_of(table: pa.Table, name: str) -> list[list[int]]:
@@ -65,8 +68,46 @@ def keys_of(table: pa.Table, name: str) -> list[Any]:
         return cast(list[Any], read(table, name).tolist())
     lists = _lists(table, name)
     offsets = lists.offsets.to_numpy() * 4
-    content = lists.values.to_numpy(zero_copy_only=False).astype(np.int32).tobytes()
+    content = lists.values.to_numpy(zero_copy_only=False).tobytes()
     return [content[start:end] for start, end in pairwise(offsets.tolist())]
+
+
+def column_of(table: pa.Table, name: str) -> pa.Array:
+    """Return a column of any type in one piece.
+
+    Raises:
+        DataError: If the table has no such column.
+
+    Example:
+        >>> column_of(pa.table({"final": ["19", None]}), "final").null_count
+        1
+    """
+    if name not in table.column_names:
+        raise DataError(
+            f"The table has no column {name!r}; it has {table.column_names}. Put an op that provides it before."
+        )
+    column = table.column(name)
+    return pa.concat_arrays([pa.array([], column.type), *column.chunks])
+
+
+def lists_of(table: pa.Table, name: str) -> pa.ListArray:
+    """Return a column of token ids, ``list<int32>``, in which cells may be empty.
+
+    Raises:
+        DataError: If the table has no such column, or it holds no lists of integers.
+
+    Example:
+        >>> lists_of(pa.table({"gold_ids": [[5, 2], None]}), "gold_ids").null_count
+        1
+    """
+    column = column_of(table, name)
+    kind = column.type
+    if not pa.types.is_null(kind) and not (pa.types.is_list(kind) and pa.types.is_integer(kind.value_type)):
+        raise DataError(
+            f"Column {name!r} has type {kind}, but token ids are lists of integers. Write the column with "
+            "tokens.int_lists."
+        )
+    return column.cast(IDS)
 
 
 def strings_of(table: pa.Table, name: str) -> list[str | None]:
@@ -79,10 +120,10 @@ def strings_of(table: pa.Table, name: str) -> list[str | None]:
         >>> strings_of(pa.table({"final": ["19", None]}), "final")
         ['19', None]
     """
-    column = _column(table, name)
+    column = column_of(table, name)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not any(holds(column.type) for holds in (pa.types.is_string, pa.types.is_large_string, pa.types.is_null)):
         raise DataError(f"Column {name!r} has type {column.type}, but texts are needed. Name a column of strings.")
     return cast(list[str | None], column.to_pylist())
 
@@ -97,7 +138,7 @@ def texts_of(table: pa.Table, name: str) -> list[str]:
         >>> texts_of(pa.table({"text": ["a", "b"]}), "text")
         ['a', 'b']
     """
-    _refuse_empty(_column(table, name), name)
+    _refuse_empty(column_of(table, name), name)
     return cast(list[str], strings_of(table, name))
 
 
@@ -136,22 +177,8 @@ def repeats(keys: Sequence[Any]) -> Array:
     return np.array([first[key] != place for place, key in enumerate(keys)], dtype=bool)
 
 
-def _column(table: pa.Table, name: str) -> pa.Array:
-    if name not in table.column_names:
-        raise DataError(
-            f"The table has no column {name!r}; it has {table.column_names}. Put an op that provides it before."
-        )
-    column = table.column(name)
-    return pa.concat_arrays([pa.array([], column.type), *column.chunks])
-
-
 def _lists(table: pa.Table, name: str) -> pa.ListArray:
-    column = _column(table, name)
-    if not (pa.types.is_list(column.type) and pa.types.is_integer(column.type.value_type)):
-        raise DataError(
-            f"Column {name!r} has type {column.type}, but token ids are lists of integers. Write the column with "
-            "tokens.int_lists."
-        )
+    column = lists_of(table, name)
     _refuse_empty(column, name)
     return column
 
