@@ -151,7 +151,7 @@ def _shows_nan(rows: pa.Table, columns: tuple[str, ...]) -> bool:
 
 
 def check_empty_cells(case: OpCase) -> None:
-    """An empty cell in a column that an op requires is refused, or its row is dropped.
+    """An empty cell in a column that an op requires is refused, or its row is dropped, or it stays visible as NaN.
 
     A column of the case's table that already has empty cells is left alone: there they mean something, such as a
     completion without an answer.
@@ -167,7 +167,11 @@ def check_empty_cells(case: OpCase) -> None:
             continue
         if _chooses_nothing(case, made):
             continue
-        expect(BAD_ROW not in origin, f"{op.name} keeps a row whose {column!r} is empty. Read it with columns.read.")
+        kept = made.take(pa.array(np.flatnonzero(origin == BAD_ROW)))
+        expect(
+            kept.num_rows == 0 or _shows_nan(kept, op.provides),
+            f"{op.name} keeps a row whose {column!r} is empty, and nothing shows it. Read it with columns.read.",
+        )
 
 
 def check_string_ids(case: OpCase) -> None:

@@ -84,6 +84,22 @@ def test_an_empty_answer_where_the_table_has_none_is_not() -> None:
         check_empty_cells(OpCase(Answered(), full))
 
 
+@dataclass(frozen=True)
+class Abstains(Answered):
+    """Scores an answer, and abstains where there is none."""
+
+    provides = ("scores.length",)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        lengths = [np.nan if final is None else len(final) for final in table.column("final").to_pylist()]
+        return write(table, **{"scores.length": np.array(lengths, dtype=np.float64)})
+
+
+def test_an_empty_answer_may_stay_visible() -> None:
+    table = completions()
+    check_empty_cells(OpCase(Abstains(), write(table, final=table.column("final").fill_null("7"))))
+
+
 def test_abstaining_scores_are_an_ordinary_sight() -> None:
     check_op(GroupMean(), abstaining())
 

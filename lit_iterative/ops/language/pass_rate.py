@@ -1,0 +1,61 @@
+"""PassRate: how many candidates of a prompt are right."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from lit_iterative.columns import read, write
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.language.tokens import spans
+from lit_iterative.ops.op import Op, Scope
+
+
+@dataclass(frozen=True)
+class PassRate(Op):
+    """The mean of ``scores.correct`` over the candidates of a prompt.
+
+    Candidates that were not judged do not count; where none was, the rate is NaN.
+
+    Requires ``group`` and ``scores.correct``; provides ``pass_rate`` float64 ``(rows,)``, the same for all rows of a
+    group. Measures ``pass_rate``, and ``pass_at_k``, the share of prompts with a candidate that scores 0.5 or more: the
+    estimate of Chen et al., 2021, arXiv:2107.03374, equation 1, at as many tries as there are candidates.
+
+    Raises:
+        DataError: If rows of a group stand apart, or a column is missing, when run.
+
+    Example:
+        >>> from lit_iterative.ops.testing import example, show
+        >>> from lit_iterative.pool import Pool
+        >>> table = example(group=[1, 1, 1, 2], **{"scores.correct": [1.0, 0.0, float("nan"), 0.0]})
+        >>> show(PassRate()(table, Context(Pool([0], 1))), "pass_rate")
+        [0.5, 0.5, 0.5, 0.0]
+    """
+
+    scope: ClassVar[Scope] = "group"
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The groups and the score."""
+        return ("group", "scores.correct")
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The rate."""
+        return ("pass_rate",)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the table with the rate."""
+        correct = read(table, "scores.correct").astype(np.float64)
+        rate = np.full(len(correct), np.nan)
+        rates, passed = [], []
+        for start, end in spans(table):
+            judged = correct[start:end][~np.isnan(correct[start:end])]
+            if len(judged):
+                rate[start:end] = judged.mean()
+                rates.append(judged.mean())
+                passed.append((judged >= 0.5).any())
+        context.tally.mean("pass_rate", rates)
+        context.tally.mean("pass_at_k", passed)
+        return write(table, pass_rate=rate)
