@@ -8,7 +8,8 @@ import torch
 from lit_iterative.errors import DataError
 from lit_iterative.losses.parameters import parameters_of
 from lit_iterative.losses.table import LOSSES, find_loss
-from tests.losses.oracles import INPUTS, ORACLES
+from tests.losses.oracle import INPUTS
+from tests.losses.oracles import ORACLES
 from tests.losses.rows import BUILDERS, CASES, exact
 
 BASELINE = 0.375
