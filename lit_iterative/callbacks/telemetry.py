@@ -2,7 +2,7 @@
 
 Scalars go to every logger: ``round/…`` on the global step, where checkpoints and early stopping can monitor
 them, and ``by_round/…`` with the round as the step. TensorBoard also gets, with the round as the step, a
-histogram of confidence and, where matplotlib is installed, figures.
+histogram of confidence, samples of text and, where matplotlib is installed, figures.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_info
 
+from lit_iterative.callbacks.samples import samples
 from lit_iterative.callbacks.snapshot import Snapshot
 from lit_iterative.columns import Array
 from lit_iterative.pool import Pool
@@ -79,6 +80,10 @@ def _show(boards: list[Any], version: Version, previous: Version | None, pool: P
     for board in boards:
         if now is not None and now.confidence is not None:
             board.add_histogram("by_round/confidence_histogram", now.confidence, version.round, bins=EDGES)
+    table = samples(version)
+    if table is not None:
+        for board in boards:
+            board.add_text("by_round/samples", table, version.round)
     for name, image in _images(version.manifest, now, before, pool):
         for board in boards:
             board.add_image(f"by_round/{name}", image, version.round, dataformats="HWC")
