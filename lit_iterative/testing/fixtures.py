@@ -14,6 +14,7 @@ from lit_iterative.columns import read
 from lit_iterative.generation.forward import Member
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op
+from lit_iterative.testing.fake_language import FakeLanguage
 from lit_iterative.testing.tables import CLASSES
 
 
@@ -79,6 +80,11 @@ class FakeForward:
             logits = (3 * angle.sin()).float()
             outputs.append({"logits": logits, "probs": logits.softmax(dim=1)})
         return outputs
+
+    @contextmanager
+    def language(self, member: Member) -> Iterator[FakeLanguage]:
+        """Lend a language model, another one for each member."""
+        yield FakeLanguage(member)
 
 
 @dataclass
