@@ -87,17 +87,15 @@ class Collate:
         self._pad_id = pad_id
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
-        """Return the batch."""
-        first = rows[0]
-        if "chosen_ids" in first:
+        """Return the batch.
+
+        Raises:
+            DataError: If rows are of no kind, or of several.
+        """
+        kind = _kind(rows)
+        if kind is Pairs:
             return Pairs(self._sequences(rows, "chosen", "rejected"), _columns(rows, NUMBERS["pairs"]))
-        if "completion_ids" not in first:
-            raise DataError(
-                f"A row to train on has the columns {sorted(first)}, but neither chosen_ids nor completion_ids. Put a "
-                "builder such as BestWorst() or Accept() at the end of the pipeline."
-            )
-        kind = Judged if "desirable" in first else Completions
-        sides = ("completion", "mismatched") if "mismatched_ids" in first else ("completion",)
+        sides = ("completion", "mismatched") if "mismatched_ids" in rows[0] else ("completion",)
         return kind(self._sequences(rows, *sides), _columns(rows, NUMBERS["completions"]))
 
     def _sequences(self, rows: Sequence[Row], *sides: str) -> Sequences:
@@ -105,6 +103,29 @@ class Collate:
         completions = [row[f"{side}_ids"] for side in sides for row in rows]
         weights = [row.get(f"{side}_mask") for side in sides for row in rows]
         return pad(prompts, completions, self._pad_id, weights)
+
+
+def _kind(rows: Sequence[Row]) -> type[Batch]:
+    """Return what kind of rows these are."""
+    kinds = {_kind_of(row) for row in rows}
+    if len(kinds) > 1:
+        names = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise DataError(
+            f"A batch has rows of two kinds, {names}, which are trained on by two losses. Mix examples and such rows "
+            "with Mixing(mode='replace') or Mixing(mode='paired')."
+        )
+    return kinds.pop()
+
+
+def _kind_of(row: Row) -> type[Batch]:
+    if "chosen_ids" in row:
+        return Pairs
+    if "completion_ids" not in row:
+        raise DataError(
+            f"A row to train on has the columns {sorted(row)}, but neither chosen_ids nor completion_ids. Put a "
+            "builder such as BestWorst() or Accept() at the end of the pipeline."
+        )
+    return Judged if "desirable" in row else Completions
 
 
 def _columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Tensor]:

@@ -1,5 +1,6 @@
 """What ops may ask of a language model, and what an engine that samples from one must offer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -34,10 +35,11 @@ class Sampling:
     top_k: int = 0
 
     def __post_init__(self) -> None:
-        if self.max_new_tokens < 1 or self.temperature < 0 or not 0 < self.top_p <= 1 or self.top_k < 0:
+        temperature = self.temperature == 0 or 1e-6 <= self.temperature < math.inf  # below, logits overflow
+        if self.max_new_tokens < 1 or not temperature or not 0 < self.top_p <= 1 or self.top_k < 0:
             raise PipelineError(
-                f"{self} makes no sense. Give max_new_tokens of at least 1, a temperature of 0 or more, top_p above 0 "
-                "and at most 1, and top_k of 0 (all tokens) or more."
+                f"{self} makes no sense. Give max_new_tokens of at least 1, a temperature of 0 (the most likely "
+                "token) or at least 1e-6, top_p above 0 and at most 1, and top_k of 0 (all tokens) or more."
             )
 
 
