@@ -61,7 +61,8 @@ class Replies:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            if temporary.exists():
+                temporary.unlink()
             raise StoreError(
                 f"The reply to a question cannot be kept in {self._folder} ({error}). Free some space there or name "
                 "another folder (cache), and run the same command again."

@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,7 +48,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Rubric:
+class Rubric(ABC):  # with it, YAML may name a subclass
     r"""A question about texts, and the verdicts that answer it. Any grading of a completion can be written as one.
 
     Args:
@@ -108,7 +109,7 @@ class Rubric:
         pattern = "|".join(re.escape(f"{{{place}}}") for place in self.places)
         text = re.sub(pattern, lambda match: quotations[match[0][1:-1]].text, self.template)
         parts = quotations.values()
-        fakes = [not math.isnan(self.value(part.text)) for part in parts]
+        fakes = [any(not math.isnan(self.value(line)) for line in part.text.splitlines()) for part in parts]
         return Question(text, sum(part.cut for part in parts), sum(part.changed for part in parts), sum(fakes))
 
     @property

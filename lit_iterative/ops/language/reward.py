@@ -108,7 +108,7 @@ class RewardModel(Op):
         if self.label not in labels:
             raise SetupError(
                 f"{self.path} has the labels {labels}, and label is {self.label}. A reward model has one; of "
-                f"another classifier, name the good label, for example label: {max(labels)}; its log-odds are the score."
+                f"another classifier, name the good label, for example label: {max(labels)}: its log-odds are used."
             )
         return self.label
 
