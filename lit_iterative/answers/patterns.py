@@ -57,7 +57,7 @@ def repeats_a_repeat(regex: str) -> bool:
     """
     tokens = _TOKEN.findall(regex)
     open_groups = [False]  # for each open group, whether it holds a repeat or a choice
-    for token, following in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, following in zip(tokens, [*tokens[1:], ""], strict=False):
         if token == "(":
             open_groups.append(False)
         elif token == ")" and len(open_groups) > 1:

@@ -15,6 +15,7 @@ import resource
 import signal
 import types
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 NOBODY = 65534
@@ -178,6 +179,8 @@ def run(task: dict[str, Any], report: Callable[[str, bytes], None]) -> NoReturn:
         end(1)
     except BaseException as error:  # noqa: BLE001  # whatever an untrusted program raises, it has failed
         report("failed", _described(error))
+        with suppress(BaseException):
+            sys.stdout.flush()
         end(1)
     report("passed", read(task["secret"], 64))
     end(0)
