@@ -12,8 +12,10 @@ from lit_iterative.rounds.weights import tensors_of
 
 
 class EMATeacher(pl.Callback):
-    """Keeps an exponential moving average of weights and buffers (mean teacher; Tarvainen and Valpola, 2017,
-    arXiv:1703.01780, section 2): ``teacher = decay * teacher + (1 - decay) * student`` after every optimiser step.
+    """Keeps an exponential moving average of weights and buffers: the mean teacher.
+
+    After every optimiser step ``teacher = decay * teacher + (1 - decay) * student`` (Tarvainen and Valpola, 2017,
+    arXiv:1703.01780, section 2).
 
     The training itself does not change. The op ``Predict(actor=EMA())`` labels with the average. It is saved in
     checkpoints and starts anew when a round draws new weights.

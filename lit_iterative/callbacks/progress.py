@@ -24,7 +24,7 @@ class Progress:
         self._nested = shown
         self._lines = trainer.progress_bar_callback is not None and not shown
         self._round = round
-        self._bar: "tqdm[None] | None" = None
+        self._bar: tqdm[None] | None = None
 
     def __enter__(self) -> "Progress":
         return self

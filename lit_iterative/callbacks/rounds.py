@@ -23,7 +23,6 @@ from lit_iterative.callbacks.progress import Progress
 from lit_iterative.callbacks.ranks import TrainerRanks
 from lit_iterative.callbacks.symmetry import check_reference, is_own_reference
 from lit_iterative.callbacks.telemetry import log_round, monitor
-from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import DataError, StoreError
 from lit_iterative.generation.forward import ForwardPass, Weights
 from lit_iterative.ops.actors import Initial
@@ -181,8 +180,8 @@ class Rounds(pl.Callback):
         if self._stopped and self._resumed_by_itself:
             trainer.should_stop = True  # which Lightning does not save
             rank_zero_info(
-                f"The run in {self._store.url} had been stopped, by early stopping for example, and is done. To train on, "
-                f"name its end: fit(ckpt_path={self._store.files.path(LAST)!r})."
+                f"The run in {self._store.url} had been stopped, by early stopping for example, and is done. To train "
+                f"on, name its end: fit(ckpt_path={self._store.files.path(LAST)!r})."
             )
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -382,8 +381,8 @@ class Rounds(pl.Callback):
         """Serve the round from now on, in an order and a random state that depend on the round alone."""
         if not version.manifest.shards:
             rank_zero_warn(
-                f"Round {version.round} is empty: none of {version.manifest.pool_rows} inputs was kept. Training goes on "
-                "with the data of before. Lower the threshold, or train longer before the first round."
+                f"Round {version.round} is empty: none of {version.manifest.pool_rows} inputs was kept. Training goes "
+                "on with the data of before. Lower the threshold, or train longer before the first round."
             )
         self._data.serve(version)
         seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
@@ -398,5 +397,5 @@ def _numbers(trainer: pl.Trainer) -> dict[str, float]:
 
 
 def _teacher(trainer: pl.Trainer) -> EMATeacher | None:
-    teachers = [callback for callback in trainer.callbacks if isinstance(callback, EMATeacher)]  # type: ignore[attr-defined]
-    return teachers[0] if teachers else None
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, EMATeacher)), None)

@@ -54,7 +54,8 @@ class Refreshable(pl.LightningDataModule):
         loader = self.predict_dataloader()
         if not isinstance(loader, DataLoader):
             raise SetupError(
-                f"predict_dataloader() returned {type(loader).__name__}; rounds need one DataLoader, or override pool()."
+                f"predict_dataloader() returned {type(loader).__name__}; rounds need one DataLoader, or override "
+                "pool()."
             )
         return pool_of(loader, self.pool_ids(), self.pool_truth())
 
@@ -136,8 +137,9 @@ class Refreshable(pl.LightningDataModule):
     def _one_loader(self, loader: Any) -> DataLoader[Any]:
         if not isinstance(loader, DataLoader):
             raise SetupError(
-                f"train_dataloader() of {type(self).__name__} returned {type(loader).__name__}; rounds need one DataLoader "
-                "over the labelled data. With several loaders, return one here and use Mixing(mode='paired')."
+                f"train_dataloader() of {type(self).__name__} returned {type(loader).__name__}; rounds need one "
+                "DataLoader over the labelled data. With several loaders, return one here and use "
+                "Mixing(mode='paired')."
             )
         if type(self).rebuild_train_dataloader is Refreshable.rebuild_train_dataloader:
             check_rebuildable(loader)

@@ -13,8 +13,8 @@ from lit_iterative.datamodules import Mixing, Refreshable
 from lit_iterative.errors import DataError, LitIterativeError, SetupError, StoreError
 from lit_iterative.ops import EMA, Confidence, HardLabels, Predict, Threshold
 from lit_iterative.rounds import Phase, ReinitFromScratch, Store, When
-from tests.projects.warned import warned
 from tests.projects.tiny import TinyData, TinyModule, TinyRefreshable, fit, points, trainer
+from tests.projects.warned import warned
 
 
 def run(path, module=None, data=None, callbacks=None, **options):
