@@ -167,7 +167,7 @@ class Standardise(Op):
 
     Example:
         >>> from lit_iterative.ops.language.testing import candidates
-        >>> scores = {"scores.reward": [1, 5]})
+        >>> table = candidates(["a", "b"], **{"scores.reward": [1, 5]})
         >>> Standardise()(table, None)["scores.standard"].to_pylist()
         [-1.0, 1.0]
     """

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -173,21 +174,28 @@ def chrf(text: str, reference: str) -> float:
         >>> chrf("ab", "ab"), chrf("ab", "cd"), round(chrf("ab", "abc"), 4)
         (1.0, 0.0, 0.6364)
     """
-    left, right = ("".join(part.split()) for part in (text, reference))
-    orders = range(1, min(CHRF_ORDER, len(left), len(right)) + 1)
+    left, right = character_grams(text), character_grams(reference)
+    orders = [(ours, theirs) for ours, theirs in zip(left, right, strict=True) if ours and theirs]
     if not orders:
         return float(left == right)
-    pairs = [(_characters(left, n), _characters(right, n)) for n in orders]
-    common = [(ours & theirs).total() for ours, theirs in pairs]
-    precision = float(np.mean([both / ours.total() for both, (ours, _) in zip(common, pairs, strict=True)]))
-    recall = float(np.mean([both / theirs.total() for both, (_, theirs) in zip(common, pairs, strict=True)]))
+    common = [sum(min(ours[gram], theirs[gram]) for gram in ours.keys() & theirs.keys()) for ours, theirs in orders]
+    precision = np.mean([both / ours.total() for both, (ours, _) in zip(common, orders, strict=True)])
+    recall = np.mean([both / theirs.total() for both, (_, theirs) in zip(common, orders, strict=True)])
     square = CHRF_BETA**2
     mass = square * precision + recall
-    return (1 + square) * precision * recall / mass if mass else 0.0
+    return float((1 + square) * precision * recall / mass) if mass else 0.0
 
 
-def _characters(text: str, n: int) -> Counter[str]:
-    return Counter(text[place : place + n] for place in range(len(text) - n + 1))
+@lru_cache(maxsize=64)  # the candidates of a prompt are compared with one another
+def character_grams(text: str) -> list[Counter[str]]:
+    """Return how often each n-gram of characters without spaces occurs, for every length from 1 to 6.
+
+    Example:
+        >>> character_grams("a ba")[:3]
+        [Counter({'a': 2, 'b': 1}), Counter({'ab': 1, 'ba': 1}), Counter({'aba': 1})]
+    """
+    plain = "".join(text.split())
+    return [Counter(plain[place : place + n] for place in range(len(plain) - n + 1)) for n in range(1, CHRF_ORDER + 1)]
 
 
 UTILITIES: dict[str, Callable[[str, str], float]] = {
