@@ -37,15 +37,9 @@ class Decoder:
         """Return one completion a prompt; see :class:`~lit_iterative.generation.language.Engine`.
 
         Raises:
-            DataError: If a prompt leaves no room for a completion.
+            DataError: If a prompt is empty or leaves no room for a completion, or the model gives no numbers.
         """
-        longest = max((len(prompt) for prompt in prompts), default=0)
-        if longest >= self._context:
-            raise DataError(
-                f"A prompt has {longest} tokens, but the model's context is {self._context}, which leaves no room for "
-                "a completion. Drop or shorten such prompts (PromptData(max_prompt_tokens=...)), or take a model "
-                "with a longer context."
-            )
+        _check(prompts, self._context)
         made: list[Completion] = []
         for start in range(0, len(prompts), self._batch_size):
             part = slice(start, start + self._batch_size)
@@ -55,29 +49,44 @@ class Decoder:
     def _batch(self, prompts: Sequence[Tokens], seeds: Array, sampling: Sampling) -> list[Completion]:
         """Return the completions of the prompts of one batch."""
         ids, mask = self._padded(prompts)
-        limits = torch.tensor([min(sampling.max_new_tokens, self._context - len(prompt)) for prompt in prompts])
-        stops = torch.tensor(self._stop_ids, device=ids.device)
+        room = [min(sampling.max_new_tokens, self._context - len(prompt)) for prompt in prompts]
+        limits = torch.tensor(room, device=ids.device)
+        stops = torch.tensor(self._stop_ids, dtype=torch.long, device=ids.device)
         running = torch.ones(len(prompts), dtype=torch.bool, device=ids.device)
+        broken = torch.zeros((), dtype=torch.bool, device=ids.device)
         chosen: list[Tensor] = []
         cache = None
-        for position in range(int(limits.max())):
-            output = self._model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :],
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            cache = output.past_key_values
-            token = draw(output.logits[:, -1], uniforms(seeds, position), sampling)
+        for position in range(max(room)):
+            logits, cache = self._next(ids, mask, cache)
+            broken |= logits.isnan().any()
+            token = draw(logits, uniforms(seeds, position), sampling)
             chosen.append(token)
-            running &= ~torch.isin(token, stops)
+            running &= ~torch.isin(token, stops) & (position + 1 < limits)
             if not running.any():
                 break
             ids, mask = token[:, None], torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        if broken:
+            raise DataError(
+                "The policy's logits are not numbers (NaN), so that nothing can be sampled. Has training diverged? "
+                "Lower the learning rate, or clip gradients (Trainer(gradient_clip_val=1.0))."
+            )
         tokens = torch.stack(chosen, dim=1).tolist()
-        return [self._cut(row, int(limit)) for row, limit in zip(tokens, limits, strict=True)]
+        return [self._cut(row, limit) for row, limit in zip(tokens, room, strict=True)]
+
+    def _next(self, ids: Tensor, mask: Tensor, cache: Any) -> tuple[Tensor, Any]:
+        """Return the logits of the next token of every row, ``(rows, vocabulary)``, and the cache.
+
+        A row that has ended is computed on with the others; it stays at the last position of the context.
+        """
+        output = self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(dim=1) - 1).clamp(0, self._context - 1)[:, -ids.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return output.logits[:, -1], output.past_key_values
 
     def _padded(self, prompts: Sequence[Tokens]) -> tuple[Tensor, Tensor]:
         """Return ids and mask, ``(rows, length)``, padded on the left."""
@@ -95,3 +104,24 @@ class Decoder:
             if token in self._stop_ids:
                 return Completion(tokens[: place + 1], "stop")
         return Completion(tokens[:limit], "length")
+
+
+def _check(prompts: Sequence[Tokens], context: int) -> None:
+    """Check that every prompt has tokens, and leaves room for a completion.
+
+    Raises:
+        DataError: If one has none, or leaves none.
+    """
+    lengths = [len(prompt) for prompt in prompts]
+    if 0 in lengths:
+        raise DataError(
+            "A prompt has no tokens, so that nothing predicts the first one of its completion. Let the tokenizer put "
+            "a BOS token in front, or drop empty prompts."
+        )
+    longest = max(lengths, default=0)
+    if longest >= context:
+        raise DataError(
+            f"A prompt has {longest} tokens, but the model's context is {context}, which leaves no room for a "
+            "completion. Drop or shorten such prompts (PromptData(max_prompt_tokens=...)), or take a model with a "
+            "longer context."
+        )
