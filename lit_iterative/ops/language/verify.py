@@ -128,8 +128,8 @@ class VerifyWith(Op):
         path = getattr(self.function, "__qualname__", "<nameless>")
         if "<" in path:
             raise PipelineError(
-                f"VerifyWith(function) is {path!r}, which has no import path, so that no manifest can name it. Define a "
-                "function at the top of a module."
+                f"VerifyWith(function) is {path!r}, which has no import path, so that no manifest can name it. Define "
+                "a function at the top of a module."
             )
 
     @property
