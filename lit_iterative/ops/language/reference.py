@@ -1,25 +1,27 @@
 """Reference: log-probabilities of training rows under the reference policy, once a round."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
-from lit_iterative.columns import Array, write
-from lit_iterative.errors import DataError
+from lit_iterative.columns import write
 from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.tokens import ids_of
-from lit_iterative.ops.op import Op
+from lit_iterative.ops.language.model_op import ModelOp
+from lit_iterative.ops.language.scoring import Mixture, log_probs_of
 
-PAIRS = {"chosen_ids": "chosen_ref_logp", "rejected_ids": "rejected_ref_logp"}
-COMPLETIONS = {"completion_ids": "ref_logp"}
+#: The columns of completions of each kind of rows, and the names of their log-probabilities.
+COLUMNS = {
+    "pairs": {"chosen_ids": "chosen_ref_logp", "rejected_ids": "rejected_ref_logp"},
+    "completions": {"completion_ids": "ref_logp"},
+    "judged": {"completion_ids": "ref_logp", "mismatched_ids": "mismatched_ref_logp"},
+}
 
 
 @dataclass(frozen=True)
-class ReferenceLogProbs(Op):
+class ReferenceLogProbs(ModelOp):
     """Scores the rows to train on with the reference policy, in the numerics of training.
 
     No second model is held: a reference that is the policy itself, at the start of the round or earlier, needs only its
@@ -30,14 +32,16 @@ class ReferenceLogProbs(Op):
 
     Args:
         actor: The reference.
-        of: Whether the rows are ``pairs`` or single ``completions``.
+        of: Whether the rows are ``pairs``, single ``completions``, or ``judged`` ones that have mismatched completions
+            beside them.
         mixture: How several members are one policy: ``arithmetic``, ``log mean exp`` of their log-probabilities of
             the whole completion, or ``geometric``, the mean of these, not normalised.
 
-    Requires ``prompt_ids`` and ``chosen_ids``, ``rejected_ids`` (of pairs) or ``completion_ids``.
+    Requires ``prompt_ids`` and ``chosen_ids``, ``rejected_ids`` (of pairs), or ``completion_ids``, and of judged rows
+    ``mismatched_ids``.
 
-    Provides ``chosen_ref_logp`` and ``rejected_ref_logp`` ``(rows,)``, or ``ref_logp``: float32, the sum over the
-    completion's tokens in nats, EOS included, at temperature 1.
+    Provides ``chosen_ref_logp`` and ``rejected_ref_logp`` ``(rows,)``, or ``ref_logp``, and of judged rows
+    ``mismatched_ref_logp``: float32, the sum over the completion's tokens in nats, EOS included, at temperature 1.
 
     Raises:
         DataError: If a log-probability is not finite, when run.
@@ -48,70 +52,23 @@ class ReferenceLogProbs(Op):
     """
 
     actor: Actor = field(default_factory=Policy)
-    of: Literal["pairs", "completions"] = "pairs"
-    mixture: Literal["arithmetic", "geometric"] = "arithmetic"
-    runs_model: ClassVar[bool] = True
-
-    @property
-    def _columns(self) -> dict[str, str]:
-        return PAIRS if self.of == "pairs" else COMPLETIONS
+    of: Literal["pairs", "completions", "judged"] = "pairs"
+    mixture: Mixture = "arithmetic"
 
     @property
     def requires(self) -> tuple[str, ...]:
         """Prompts and completions."""
-        return ("prompt_ids", *self._columns)
+        return ("prompt_ids", *COLUMNS[self.of])
 
     @property
     def provides(self) -> tuple[str, ...]:
         """Their log-probabilities."""
-        return tuple(self._columns.values())
+        return tuple(COLUMNS[self.of].values())
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the log-probabilities."""
-        prompts = ids_of(table, "prompt_ids")
-        scores = [self._score(table, prompts, name, context) for name in self._columns]
-        for name, score in zip(self._columns.values(), scores, strict=True):
-            bad = ~np.isfinite(score)
-            if bad.any():
-                raise DataError(
-                    f"The reference gives {name} = {score[bad][0]} for {int(bad.sum())} of {len(bad)} completions. "
-                    "Has training diverged? Lower the learning rate, or clip gradients "
-                    "(Trainer(gradient_clip_val=1.0))."
-                )
-        return write(table, **dict(zip(self._columns.values(), scores, strict=True)))
-
-    def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
-        """Score shard after shard, and tell of the progress."""
-        tables = list(shards)
-        rows, done = sum(table.num_rows for table in tables), 0
-        for table in tables:
-            yield self(table, context)
-            done += table.num_rows
-            if context.progress is not None:
-                context.progress(done, rows)
-
-    def _score(self, table: pa.Table, prompts: list[list[int]], name: str, context: Context) -> Array:
-        completions = ids_of(table, name)
-        members = []
-        for member in self.actor.members:
-            with context.model().language(member) as model:
-                members.append([score.sum for score in model.log_probs(prompts, completions)])
-        return mixed(np.array(members, dtype=np.float64).reshape(len(members), -1), self.mixture).astype(np.float32)
-
-
-def mixed(log_probs: Array, mixture: Literal["arithmetic", "geometric"]) -> Array:
-    """Return the log-probability of each completion under a mixture of policies, ``(rows,)``.
-
-    Args:
-        log_probs: Of each member, ``(members, rows)``.
-        mixture: How they are mixed.
-
-    Example:
-        >>> both = np.log([[0.5], [0.125]])
-        >>> np.exp(mixed(both, "arithmetic")), np.exp(mixed(both, "geometric"))
-        (array([0.3125]), array([0.25]))
-    """
-    if mixture == "geometric":
-        return np.asarray(log_probs.mean(axis=0))
-    highest = log_probs.max(axis=0)
-    return np.asarray(highest + np.log(np.exp(log_probs - highest).mean(axis=0)))
+        scores = {
+            name: log_probs_of(table, completions, self.actor, context, self.mixture).astype(np.float32)
+            for completions, name in COLUMNS[self.of].items()
+        }
+        return write(table, **scores)
