@@ -21,7 +21,7 @@ class LanguageSession(Session):
         chat: Whether a question is the message of a user, or a text to continue as the model continues any prompt.
 
     Counts:
-        ``judge_unreadable`` (the tokenizer does not know a part of the question), ``judge_too_long``.
+        ``judge_unreadable`` (the tokenizer does not know a part of it), ``judge_too_long``.
     """
 
     def __init__(self, model: LanguageModel, chat: bool = False) -> None:
@@ -79,17 +79,17 @@ class LanguageSession(Session):
         if not hasattr(self._model, "encode_example"):
             raise SetupError(
                 f"{type(self._model).__name__} lacks encode_example(prompt, completion), which tells the tokens of a "
-                "reply. Use LanguagePolicy, give your LightningModule this method, or set read: text."
+                "reply. Use LanguagePolicy, give your LightningModule this method, or set reading: text."
             )
+        if not self._fits(self._readable(question), 1):
+            return None
         try:
             both = [self._model.encode_example(self._prompt(question), reply) for reply in replies]
-        except DataError:
+        except DataError:  # a reply is unknown to the tokenizer, or leads beyond the context
             self.counts["judge_unreadable"] += 1
             return None
         whole = [[*prompt, *completion[:-1]] for prompt, completion in both]  # a reply may go on: no EOS
         shared = min(_shared(whole), *(len(ids) - 1 for ids in whole))
-        if not self._fits(max(whole, key=len), 0):
-            return None
         return [(ids[:shared], ids[shared:]) for ids in whole]
 
 

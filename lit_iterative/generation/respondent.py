@@ -56,7 +56,7 @@ class Session(ABC):
             PipelineError: If the respondent tells no probabilities.
         """
         raise PipelineError(
-            f"{type(self).__name__} tells no probabilities. Set read: text, or ask a PolicyJudge or a LocalJudge."
+            f"{type(self).__name__} tells no probabilities. Set reading: text, or ask a PolicyJudge or a LocalJudge."
         )
 
 

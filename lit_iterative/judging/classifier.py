@@ -113,10 +113,21 @@ def _is_decoder(network: Any) -> bool:
 
 
 def load(path: str, revision: str | None = None, dtype: str = "auto") -> SequenceClassifier:
-    """Return the classifier in a folder or of the hub, to be read and not trained."""
+    """Return the classifier in a folder or of the hub, to be read and not trained.
+
+    Raises:
+        SetupError: If its head is not there, so that its scores would be noise.
+    """
     from transformers import AutoModelForSequenceClassification
 
-    network = AutoModelForSequenceClassification.from_pretrained(path, revision=revision, dtype=dtype)
+    network, found = AutoModelForSequenceClassification.from_pretrained(
+        path, revision=revision, dtype=dtype, output_loading_info=True
+    )
+    if found["missing_keys"]:
+        raise SetupError(
+            f"{path} is no trained classifier: it lacks {sorted(found['missing_keys'])[:3]}. Name a reward model, or "
+            "train one from it with BradleyTerryReward and export that."
+        )
     return SequenceClassifier(network.eval().requires_grad_(False), load_tokenizer(path, revision))
 
 
