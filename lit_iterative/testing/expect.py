@@ -88,5 +88,5 @@ def _close(left: pa.ChunkedArray, right: pa.ChunkedArray) -> bool:
         if not left.is_null().equals(right.is_null()) or not list_value_length(left).equals(list_value_length(right)):
             return False
         left, right = list_flatten(left), list_flatten(right)
-    arrays = [read(pa.table({"column": column}), "column") for column in (left, right)]
-    return bool(np.allclose(*arrays, rtol=1e-5, atol=1e-7, equal_nan=True))
+    found, wanted = (read(pa.table({"column": column}), "column") for column in (left, right))
+    return bool(np.allclose(found, wanted, rtol=1e-5, atol=1e-7, equal_nan=True))
