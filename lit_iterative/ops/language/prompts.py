@@ -1,5 +1,6 @@
 """Prompts: the inputs of the pool as text and as the tokens that the policy reads."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,21 +45,29 @@ class Prompts(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table with the prompts."""
-        places = context.pool.positions(read(table, "id"))
-        dataset: Any = context.pool.dataset
-        items = [self._checked(dataset[int(place)]) for place in places]
+        return next(self.map([table], context))
+
+    def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
+        """Read shard after shard; a field has the same type in all of them, which the whole pool decides."""
+        kinds = {name: self._kind(name, context) for name in self.fields}
+        for shard in shards:
+            yield self._read(shard, kinds, context)
+
+    def _read(self, table: pa.Table, kinds: Mapping[str, pa.DataType], context: Context) -> pa.Table:
+        items = [self._item(place, context) for place in context.pool.positions(read(table, "id"))]
         with context.model().language(Member()) as model:
             ids = [model.encode(item["prompt"]) for item in items]
         columns: dict[str, Any] = {
             "prompt": pa.array([text_of(item["prompt"]) for item in items], pa.string()),
             "prompt_ids": int_lists(ids),
         }
-        columns |= {name: self._column(name, [item[name] for item in items]) for name in self.fields}
+        columns |= {name: pa.array([item[name] for item in items], kind) for name, kind in kinds.items()}
         context.tally.mean("prompt_tokens", [len(row) for row in ids])
         return write(table, **columns)
 
-    def _checked(self, item: Any) -> dict[str, Any]:
-        wanted = {"prompt", *self.fields}
+    def _item(self, place: int, context: Context) -> dict[str, Any]:
+        dataset: Any = context.pool.dataset
+        item, wanted = dataset[int(place)], {"prompt", *self.fields}
         if not isinstance(item, dict) or not wanted <= set(item):
             has = sorted(item) if isinstance(item, dict) else type(item).__name__
             raise DataError(
@@ -67,13 +76,14 @@ class Prompts(Op):
             )
         return item
 
-    @staticmethod
-    def _column(name: str, values: list[Any]) -> pa.Array:
+    def _kind(self, name: str, context: Context) -> pa.DataType:
+        """Return the type of a field's values."""
+        values = [self._item(place, context)[name] for place in range(len(context.pool))]
         try:
-            column = pa.array(values)
+            kind = pa.array(values).type
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataError(f"The field {name!r} has values of several types ({error}). Give it one type.") from error
-        return column.cast(pa.string()) if pa.types.is_null(column.type) else column
+        return pa.string() if pa.types.is_null(kind) else kind
 
 
 def text_of(prompt: Prompt) -> str:
