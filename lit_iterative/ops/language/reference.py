@@ -67,8 +67,9 @@ class ReferenceLogProbs(ModelOp):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the log-probabilities."""
-        scores = {
-            name: log_probs_of(table, completions, self.actor, context, self.mixture).astype(np.float32)
-            for completions, name in COLUMNS[self.of].items()
-        }
+        scores = {}
+        for completions, name in COLUMNS[self.of].items():
+            mask = completions.replace("_ids", "_mask")
+            score = log_probs_of(table, completions, self.actor, context, self.mixture, mask)
+            scores[name] = score.astype(np.float32)
         return write(table, **scores)

@@ -35,7 +35,14 @@ def token_scores(
     return scores
 
 
-def log_probs_of(table: pa.Table, name: str, actor: Actor, context: Context, mixture: Mixture = "arithmetic") -> Array:
+def log_probs_of(
+    table: pa.Table,
+    name: str,
+    actor: Actor,
+    context: Context,
+    mixture: Mixture = "arithmetic",
+    mask: str | None = None,
+) -> Array:
     """Return the log-probability of each completion, EOS included, in nats: float64 ``(rows,)``.
 
     Args:
@@ -44,12 +51,30 @@ def log_probs_of(table: pa.Table, name: str, actor: Actor, context: Context, mix
         actor: Whom to ask.
         context: The round.
         mixture: How several members are one policy.
+        mask: A column with the weight of every token in the sum, where the table has it; rows without count every one.
 
     Raises:
-        DataError: If one is not finite.
+        DataError: If one is not finite, or a completion has not as many weights as tokens.
     """
-    members = [[score.sum for score in scores] for scores in token_scores(table, name, actor, context)]
-    return finite(mixed(np.array(members, dtype=np.float64).reshape(len(members), -1), mixture), name)
+    weights = table.column(mask).to_pylist() if mask in table.column_names else [None] * table.num_rows
+    members = [
+        [_sum(score, weight) for score, weight in zip(scores, weights, strict=True)]
+        for scores in token_scores(table, name, actor, context)
+    ]
+    sums = np.array(members, dtype=np.float64).reshape(len(members), -1)
+    finite(sums.sum(axis=0), name)
+    return mixed(sums, mixture)
+
+
+def _sum(score: TokenScores, weights: list[float] | None) -> float:
+    if weights is None:
+        return score.sum
+    if len(weights) != len(score.log_probs):
+        raise DataError(
+            f"A completion has {len(score.log_probs)} tokens but {len(weights)} weights in its mask. Give one for each "
+            "token, EOS included."
+        )
+    return float(np.dot(score.log_probs.astype(np.float64), np.asarray(weights, dtype=np.float64)))
 
 
 def finite(values: Array, name: str) -> Array:
@@ -81,5 +106,4 @@ def mixed(log_probs: Array, mixture: Mixture) -> Array:
     """
     if mixture == "geometric":
         return np.asarray(log_probs.mean(axis=0))
-    highest = log_probs.max(axis=0)
-    return np.asarray(highest + np.log(np.exp(log_probs - highest).mean(axis=0)))
+    return np.asarray(np.logaddexp.reduce(log_probs, axis=0) - np.log(len(log_probs)))
