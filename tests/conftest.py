@@ -23,6 +23,6 @@ def _one_thread():
 def _quiet_peers():
     """Warnings are errors here, but for those of libraries about themselves."""
     with warnings.catch_warnings():
-        for module in ("lightning", "torch", "jsonargparse", "tensorboard", "sklearn"):
+        for module in ("lightning", "torch", "jsonargparse", "tensorboard", "sklearn", "transformers", "peft"):
             warnings.filterwarnings("ignore", module=f"{module}.*")
         yield

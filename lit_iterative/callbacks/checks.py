@@ -3,15 +3,15 @@
 from typing import TypeGuard
 
 import lightning.pytorch as pl
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
-from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError
 from lit_iterative.generation.forward import inputs_of
 from lit_iterative.rounds.plan import Plan
-from lit_iterative.rounds.sync import ReinitFromScratch, check_resettable, check_schedules
+from lit_iterative.rounds.sync import check_schedules
 
 
 def refreshable(trainer: pl.Trainer, name: str) -> Refreshable:
@@ -49,8 +49,9 @@ def check_pool(data: Refreshable) -> None:
     first, second = (inputs_of(data.pool().dataset[0]) for _ in range(2))
     if isinstance(first, Tensor) and isinstance(second, Tensor) and not first.equal(second):
         rank_zero_warn(
-            f"The pool of {type(data).__name__} gives another input 0 each time it is asked, so that labels would go to "
-            "other inputs than the model saw. Make its data once, in __init__ or setup, and augment in training only."
+            f"The pool of {type(data).__name__} gives another input 0 each time it is asked, so that labels would go "
+            "to other inputs than the model saw. Make its data once, in __init__ or setup, and augment in training "
+            "only."
         )
 
 
@@ -60,7 +61,8 @@ def check_alone(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:
     Raises:
         SetupError: If there are several.
     """
-    rivals = [type(callback).__name__ for callback in trainer.callbacks if isinstance(callback, kind)]  # type: ignore[attr-defined]
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    rivals = [type(callback).__name__ for callback in callbacks if isinstance(callback, kind)]
     if len(rivals) > 1:
         raise SetupError(
             f"{len(rivals)} callbacks refresh one DataModule: {rivals}. Keep one; give it several phases to alternate "
@@ -77,8 +79,8 @@ def check_strategy(trainer: pl.Trainer) -> None:
     whole = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
     if not whole or isinstance(trainer.strategy, DeepSpeedStrategy):  # which is a DDPStrategy by inheritance alone
         raise SetupError(
-            f"Rounds do not run under {type(trainer.strategy).__name__} yet: weights would have to be gathered for every "
-            "label pass. Use Trainer(strategy='ddp') or a single device."
+            f"Rounds do not run under {type(trainer.strategy).__name__} yet: weights would have to be gathered for "
+            "every label pass. Use Trainer(strategy='ddp') or a single device."
         )
 
 
@@ -90,5 +92,5 @@ def check_optimisation(trainer: pl.Trainer, module: pl.LightningModule, data: Re
     """
     for config in trainer.lr_scheduler_configs:
         check_schedules(config.scheduler, config.interval, data.fixed_length)
-    if any(isinstance(phase.weights, ReinitFromScratch) for phase in plan.phases):
-        check_resettable(module)
+    for phase in plan.phases:
+        phase.weights.check(module)

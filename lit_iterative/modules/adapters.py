@@ -1,14 +1,18 @@
 """Adapters: LoRA on a network, merged into it, or begun anew."""
 
 import copy
+from collections import Counter
 from typing import Any
 
+import torch
 from torch import nn
 
 from lit_iterative.errors import SetupError
 from lit_iterative.modules.backbone import LoRA
 
 NAME = "default"
+#: Checkpoints of activations as torch recommends them; the other kind needs inputs that have gradients.
+CHECKPOINTING = {"use_reentrant": False}
 
 
 def added(network: Any, lora: LoRA, quantised: bool, gradient_checkpointing: bool) -> Any:
@@ -16,9 +20,7 @@ def added(network: Any, lora: LoRA, quantised: bool, gradient_checkpointing: boo
     from peft import get_peft_model, prepare_model_for_kbit_training
 
     if quantised:
-        network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=gradient_checkpointing)
-    elif gradient_checkpointing:
-        network.enable_input_require_grads()
+        network = prepare_model_for_kbit_training(network, gradient_checkpointing, CHECKPOINTING)
     return get_peft_model(network, lora.config())
 
 
@@ -33,30 +35,50 @@ def checked(network: Any, what: str) -> Any:
     return network
 
 
-def merge(network: Any) -> None:
-    """Add the adapter to the base, and begin a new one in its place; parameters stay the same objects.
+def check_mergeable(network: Any, quantised: bool, saves_base: bool) -> None:
+    """Check that the adapter can be added to the base.
+
+    Args:
+        network: With an adapter.
+        quantised: Whether the base is held in few bits.
+        saves_base: Whether checkpoints hold the base.
 
     Raises:
-        SetupError: If there is no adapter, or the base is quantised.
+        SetupError: If the base is quantised or not saved, or a part of it with an adapter is used twice.
     """
-    for layer in _layers(checked(network, "MergeAdapter()")):
-        base = layer.get_base_layer().weight
-        if not base.is_floating_point():
+    if quantised:
+        raise SetupError(
+            "MergeAdapter() cannot add an adapter to quantised weights without rounding them again. Use Continue() or "
+            "NewAdapter(), or load the base without quantisation."
+        )
+    if not saves_base:
+        raise SetupError(
+            "MergeAdapter() changes the base, which save='trained' leaves out of checkpoints. Set save: all, or use "
+            "Continue() or NewAdapter()."
+        )
+    owners = Counter(id(weight) for module in network.modules() for weight in module.parameters(recurse=False))
+    for layer in _layers(network):
+        if owners[id(layer.get_base_layer().weight)] > 1:
             raise SetupError(
-                "MergeAdapter() cannot add an adapter to quantised weights without rounding them again. Use "
-                "Continue() or NewAdapter(), or load the base without quantisation."
+                f"MergeAdapter() cannot add an adapter to {type(layer.get_base_layer()).__name__} weights that two "
+                "layers share, such as embeddings that are the output layer as well: both would change. Leave these "
+                "out of LoRA(targets=...), or use Continue() or NewAdapter()."
             )
-        base.data += layer.get_delta_weight(NAME).to(base.dtype)
-        layer.reset_lora_parameters(NAME, init_lora_weights=True)
 
 
+@torch.no_grad()
+def merge(network: Any) -> None:
+    """Add the adapter to the base, and begin a new one in its place; parameters stay the same objects."""
+    for layer in _layers(network):
+        base = layer.get_base_layer().weight
+        base += layer.get_delta_weight(NAME).to(base.dtype)
+    renew(network)
+
+
+@torch.no_grad()
 def renew(network: Any) -> None:
-    """Begin the adapter anew on the same base; parameters stay the same objects.
-
-    Raises:
-        SetupError: If there is no adapter.
-    """
-    for layer in _layers(checked(network, "NewAdapter()")):
+    """Begin the adapter anew on the same base; parameters stay the same objects."""
+    for layer in _layers(network):
         layer.reset_lora_parameters(NAME, init_lora_weights=True)
 
 

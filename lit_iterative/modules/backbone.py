@@ -66,7 +66,8 @@ class Pretrained(Backbone):
         """Return the model.
 
         Raises:
-            SetupError: If quantisation is asked for and bitsandbytes is not installed.
+            SetupError: If quantisation is asked for and bitsandbytes is not installed, or the files are quantised and
+                nothing says so.
         """
         from transformers import AutoModelForCausalLM
 
@@ -75,7 +76,13 @@ class Pretrained(Backbone):
             options["attn_implementation"] = self.attention
         if self.quantisation:
             options["quantization_config"] = self._quantisation()
-        return AutoModelForCausalLM.from_pretrained(self.path, **options)
+        network = AutoModelForCausalLM.from_pretrained(self.path, **options)
+        if getattr(network, "is_quantized", False) and not self.quantisation:
+            raise SetupError(
+                f"The weights in {self.path} are quantised, so that only an adapter can be trained. Give the settings "
+                "they were saved with, quantisation={load_in_4bit: true, ...}, and a lora."
+            )
+        return network
 
     def _quantisation(self) -> Any:
         try:

@@ -14,12 +14,13 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from lit_iterative.batches import Batch
-from lit_iterative.errors import SetupError
+from lit_iterative.errors import DataError, SetupError
 from lit_iterative.generation.decoder import Decoder
 from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenScores
 from lit_iterative.losses.log_probs import score
 from lit_iterative.modules import adapters
 from lit_iterative.modules.backbone import Backbone, LoRA
+from lit_iterative.modules.folders import whole_folder
 from lit_iterative.modules.held_out import HeldOut
 from lit_iterative.modules.objective import Objective, reference_error
 from lit_iterative.modules.step_metrics import StepMetrics
@@ -89,14 +90,14 @@ class LanguagePolicy(pl.LightningModule):
         if self.network is not None:
             return
         network = self.backbone.network()
-        _check_vocabulary(network, self.codec.tokenizer)
+        self.codec.check_model(network)
         if self._gradient_checkpointing:
-            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=adapters.CHECKPOINTING)
         if self.lora is not None:
             network = adapters.added(network, self.lora, self.backbone.quantised, self._gradient_checkpointing)
         self.network = network.train()  # transformers loads in evaluation mode, which Lightning would keep
         if not self.saves_all:
-            self.register_buffer(PROOF, fingerprint(self))
+            self.register_buffer(PROOF, fingerprint(self.network))
 
     # ---- what ops ask ---------------------------------------------------------------------------------
 
@@ -105,8 +106,18 @@ class LanguagePolicy(pl.LightningModule):
         return self.codec.encode(prompt)
 
     def encode_example(self, prompt: Prompt, completion: str) -> tuple[list[int], list[int]]:
-        """Return the tokens of a prompt and of a given completion, EOS at the end."""
-        return self.codec.encode_example(prompt, completion)
+        """Return the tokens of a prompt and of a given completion, EOS at the end.
+
+        Raises:
+            DataError: If they are longer than the model's context.
+        """
+        before, after = self.codec.encode_example(prompt, completion)
+        if len(before) + len(after) > self.context:
+            raise DataError(
+                f"An example has {len(before)} + {len(after)} tokens of prompt and completion, but the model's context "
+                f"is {self.context}: {str(prompt)[:60]!r}. Drop or shorten it, or take a model with a longer context."
+            )
+        return before, after
 
     def decode(self, ids: Tokens) -> str:
         """Return the text of tokens, without special ones."""
@@ -126,7 +137,7 @@ class LanguagePolicy(pl.LightningModule):
     @property
     def context(self) -> int:
         """Tokens of prompt and completion at most."""
-        length = getattr(self.network.config, "max_position_embeddings", None)
+        length = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
         return 2**31 if length is None else int(length)
 
     @torch.no_grad()
@@ -150,6 +161,36 @@ class LanguagePolicy(pl.LightningModule):
         """Switch the adapter off for a while."""
         with adapters.checked(self.network, "Base()").disable_adapter():
             yield
+
+    # ---- what weight policies ask ---------------------------------------------------------------------
+
+    def check_adapter(self, merge: bool) -> None:
+        """Check that there is an adapter, and that it can be merged where it is to be.
+
+        Raises:
+            SetupError: If not.
+        """
+        network = adapters.checked(self.network, "MergeAdapter()" if merge else "NewAdapter()")
+        if merge:
+            adapters.check_mergeable(network, self.backbone.quantised, self.saves_all)
+
+    def merge_adapter(self) -> None:
+        """Add the adapter to the base, and begin a new one in its place.
+
+        Raises:
+            SetupError: If that cannot be.
+        """
+        self.check_adapter(merge=True)
+        adapters.merge(self.network)
+
+    def new_adapter(self) -> None:
+        """Begin a new adapter on the same base.
+
+        Raises:
+            SetupError: If there is none.
+        """
+        self.check_adapter(merge=False)
+        adapters.renew(self.network)
 
     # ---- training -------------------------------------------------------------------------------------
 
@@ -236,17 +277,16 @@ class LanguagePolicy(pl.LightningModule):
     def export(self, folder: str) -> None:
         """Write a folder that transformers loads: the model with its adapter merged, and the tokenizer.
 
-        Of a quantised base, into which nothing can be merged, the adapter alone is written, which PEFT loads.
+        Of a quantised base, into which nothing can be merged, the adapter alone is written, which PEFT loads. An older
+        export is replaced once the new one is whole.
+
+        Args:
+            folder: A local path.
+
+        Raises:
+            SetupError: If there is something else in that place.
         """
         self.configure_model()
-        adapters.exportable(self.network, self.backbone.quantised).save_pretrained(folder)
-        self.codec.tokenizer.save_pretrained(folder)
-
-
-def _check_vocabulary(network: Any, tokenizer: Any) -> None:
-    known, needed = network.get_input_embeddings().num_embeddings, len(tokenizer)
-    if needed > known:
-        raise SetupError(
-            f"The tokenizer has {needed} tokens, but the model embeds {known}: it is not the model's. Load both from "
-            "the same path, or resize the embeddings and save both again."
-        )
+        with whole_folder(folder) as place:
+            adapters.exportable(self.network, self.backbone.quantised).save_pretrained(place)
+            self.codec.tokenizer.save_pretrained(place)

@@ -38,6 +38,9 @@ class WeightPolicy(ABC):
     #: Whether the weights from before training must be kept.
     needs_initial: bool = False
 
+    def check(self, module: nn.Module) -> None:  # noqa: B027  # most policies take any module
+        """Refuse a module that the policy cannot work on; called before training begins."""
+
     @abstractmethod
     def apply(self, module: nn.Module, context: SyncContext) -> bool:
         """Change the module in place and tell whether anything was changed."""
@@ -90,6 +93,14 @@ class ReinitFromScratch(WeightPolicy):
         >>> module.weight.item() == before
         False
     """
+
+    def check(self, module: nn.Module) -> None:
+        """Refuse layers that cannot be reset.
+
+        Raises:
+            SetupError: If there is one.
+        """
+        check_resettable(module)
 
     def apply(self, module: nn.Module, context: SyncContext) -> bool:
         """Reset every layer.
