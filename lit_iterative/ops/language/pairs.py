@@ -206,6 +206,7 @@ class RankedPairs(PairBuilder):
     def pairs(self, group: Group, tally: Tally) -> list[tuple[int, int]]:
         """Return neighbours in the ranking."""
         levels, found = group.levels(), list[tuple[int, int]]()
+        tally.count("ties", 0)
         for better, worse in pairwise(levels):
             tied = bool(group.score[better[0]] - group.score[worse[0]] <= number(self.margin))
             tally.count("ties", int(tied))
