@@ -138,11 +138,3 @@ def load_tokenizer(path: str, revision: str | None = None) -> Any:
     if os.path.isdir(path) and not any(name.startswith(("tokenizer", "vocab", "spiece")) for name in os.listdir(path)):
         return None
     return AutoTokenizer.from_pretrained(path, revision=revision)
-
-
-def stamp(path: str) -> tuple[tuple[str, int, int], ...]:
-    """Return names, sizes and times of a folder's files, to see later whether it changed; nothing for an id."""
-    if not os.path.isdir(path):
-        return ()
-    entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-    return tuple((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)

@@ -1,13 +1,11 @@
 """Sequence classifiers: padding counts nothing, whatever pads; what cannot be read is refused."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
 
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.judging.classifier import SequenceClassifier, load, logits, pad_id, stamp
+from lit_iterative.judging.classifier import SequenceClassifier, load, logits, pad_id
 from lit_iterative.modules.alphabet import character_tokenizer
 from lit_iterative.sequences import pad
 from tests.judging.classifiers import ALL, BERT, LLAMA, network, saved
@@ -93,12 +91,3 @@ def test_a_model_without_a_trained_head_is_refused(tmp_path):
     AutoModelForCausalLM.from_config(AutoConfig.for_model(**LLAMA)).save_pretrained(str(tmp_path))
     with pytest.raises(SetupError, match="no trained classifier: it lacks.*score.weight.*BradleyTerryReward"):
         load(str(tmp_path))
-
-
-def test_a_changed_folder_has_another_stamp(tmp_path):
-    (tmp_path / "weights").write_bytes(b"1")
-    first = stamp(str(tmp_path))
-    assert first == stamp(str(tmp_path))
-    os.utime(tmp_path / "weights", ns=(1, 1))
-    assert stamp(str(tmp_path)) != first
-    assert stamp("an/id") == ()

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.generation.asking import LanguageSession
 from lit_iterative.generation.forward import ForwardPass, Member
 from lit_iterative.generation.respondent import Respondent
-from lit_iterative.judging.classifier import stamp
+from lit_iterative.judging.frozen import Loaded
 from lit_iterative.modules.backbone import Pretrained
 from lit_iterative.modules.language import LanguagePolicy
 from lit_iterative.ops.actors import Actor, Policy
+
+JUDGES: Loaded[LanguagePolicy] = Loaded()
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,15 @@ class LocalJudge(Respondent):
     def session(self, forward: Callable[[], ForwardPass], share: float) -> Iterator[LanguageSession]:
         """Start to ask."""
         device = device_of(forward) if self.device is None else self.device
-        model = _loaded(self, device, stamp(self.path))
+        model = JUDGES.get((self, device), self.path, lambda: self._load(device))
         yield LanguageSession(model, chat=bool(model.codec.tokenizer.chat_template))
 
-
-@lru_cache(maxsize=2)
-def _loaded(judge: LocalJudge, device: str, version: Any) -> LanguagePolicy:
-    """Return the model; loaded anew only where the folder has changed."""
-    backbone = Pretrained(judge.path, judge.revision, judge.dtype)
-    model = LanguagePolicy(backbone, batch_size=judge.batch_size)
-    model.configure_model()
-    model.eval().requires_grad_(False)
-    return model.to(device)
+    def _load(self, device: str) -> LanguagePolicy:
+        backbone = Pretrained(self.path, self.revision, self.dtype)
+        model = LanguagePolicy(backbone, batch_size=self.batch_size)
+        model.configure_model()
+        model.eval().requires_grad_(False)
+        return model.to(device)
 
 
 def device_of(forward: Callable[[], ForwardPass]) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,13 +9,16 @@ import pyarrow as pa
 
 from lit_iterative.columns import Array, write
 from lit_iterative.errors import DataError, PipelineError, SetupError
-from lit_iterative.judging.classifier import SequenceClassifier, load, stamp
+from lit_iterative.judging.classifier import SequenceClassifier, load
+from lit_iterative.judging.frozen import Loaded
 from lit_iterative.judging.quoting import neutral
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.judges import device_of
 from lit_iterative.ops.language.tokens import ids_of, texts_of
 from lit_iterative.ops.op import Op
 from lit_iterative.sequences import Tokens
+
+MODELS: Loaded[SequenceClassifier] = Loaded()
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class RewardModel(Op):
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with its scores."""
         device = device_of(context.model) if self.device is None else self.device
-        model = _loaded(self, device, stamp(self.path))
+        model = MODELS.get((self, device), self.path, lambda: self._load(device))
         label = self._label(model)
         rows = self._texts(model, table, context) if self.reading == "text" else self._ids(model, table)
         short = [place for place, row in enumerate(rows) if len(row) <= model.context]
@@ -100,6 +102,11 @@ class RewardModel(Op):
             )
         context.tally.mean("reward_score", scores)
         return write(table, **{f"scores.{self.score}": scores})
+
+    def _load(self, device: str) -> SequenceClassifier:
+        model = load(self.path, self.revision, self.dtype)
+        model.network.to(device)
+        return model
 
     def _label(self, model: SequenceClassifier) -> int:
         labels = model.labels
@@ -137,14 +144,6 @@ def log_odds(logits: Array, label: int) -> Array:
         return np.asarray(chosen)
     top = others.max(axis=1)
     return np.asarray(chosen - top - np.log(np.exp(others - top[:, None]).sum(axis=1)))
-
-
-@lru_cache(maxsize=2)
-def _loaded(op: RewardModel, device: str, version: Any) -> SequenceClassifier:
-    """Return the model; loaded anew only where the folder has changed."""
-    model = load(op.path, op.revision, op.dtype)
-    model.network.to(device)
-    return model
 
 
 def _check_tokenizer(tokenizer: Any, completions: Sequence[Tokens], texts: Sequence[str]) -> None:

@@ -73,14 +73,15 @@ class Judging(Op):
             table: The rows that they are about.
             context: The round.
         """
-        share = len(np.unique(read(table, "id"))) / len(context.pool)
         for name, number in _faults(questions).items():
             context.tally.count(name, number)
         context.tally.count("judgements", len(questions) * self.judgements)
+        if not questions:
+            return np.zeros((0, self.judgements))
+        share = len(np.unique(read(table, "id"))) / len(context.pool)
         with self.judge.session(context.model, share) as session:
-            values = self._expected(session, questions)
-            if self.reading == "text":
-                values = self._said(session, questions, context)
+            probable = self.reading == "probabilities"
+            values = self._expected(session, questions) if probable else self._said(session, questions, context)
         for name in sorted(session.counts):
             context.tally.count(name, session.counts[name])
         return values
@@ -91,7 +92,7 @@ class Judging(Op):
         seeds = [
             derive_seed(context.seed, "judge", question.text, number) for question in questions for number in numbers
         ]
-        answers = session.answers(texts, seeds, self.sampling) if texts else []
+        answers = session.answers(texts, seeds, self.sampling)
         values = np.array([self._value(answer) for answer in answers], dtype=np.float64)
         unfinished = sum(answer is not None and answer.finish == "length" for answer in answers)
         answered = sum(answer is not None for answer in answers)
@@ -104,8 +105,6 @@ class Judging(Op):
         return float("nan") if answer is None or answer.finish == "length" else self.rubric.value(answer.text)
 
     def _expected(self, session: Session, questions: Sequence[Question]) -> Array:
-        if self.reading != "probabilities" or not questions:
-            return np.zeros((len(questions), self.judgements))
         log_probs = session.log_probs([question.text for question in questions], self.rubric.replies)
         return expected(log_probs, self.rubric.values)[:, None]
 

@@ -133,3 +133,15 @@ def test_a_local_judge_uses_the_chat_template_where_there_is_one(tmp_path):
 def test_judges_are_described_in_primitives():
     assert spec(LocalJudge("a/b"))["init_args"]["path"] == "a/b"
     assert spec(PolicyJudge(EMA()))["init_args"]["actor"]["class_path"].endswith("EMA")
+
+
+def test_a_policy_judges_itself_in_two_rounds_of_a_real_fit(tmp_path):
+    judge = Judge(PolicyJudge(), RUBRIC, "probabilities", score="reward")
+    callback = words.PreferencePairs([judge], n=4, sampling=words.SAMPLING, when=words.When(1, 1))
+    words.trainer(tmp_path, [callback]).fit(words.policy(), words.data())
+    for version in callback.store.versions():
+        table = version.table(["chosen_score", "rejected_score"])
+        assert table.num_rows
+        assert all(row["chosen_score"] > row["rejected_score"] for row in table.to_pylist())
+        assert version.manifest.metrics["judgements"] == 48
+        assert 0 < version.manifest.metrics["judge_score"] < 1
