@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from lit_iterative.batches import Batch, Judged, Pairs
 from lit_iterative.errors import SetupError
 from lit_iterative.losses.batch import PairLogProbs, SequenceLogProbs, UnpairedLogProbs
 from lit_iterative.losses.log_probs import Scored
-from lit_iterative.losses.table import BoundLoss, find_loss
+from lit_iterative.losses.table import LOSSES, BoundLoss, Kind, find_loss
 
 #: How far a log-probability may be from the reference's where both are the same weights, in nats.
 TOLERANCE = {"32-true": 1e-3, "64-true": 1e-3}
@@ -32,7 +33,7 @@ class Objective:
         supervised_arguments: Arguments of that loss.
 
     Raises:
-        SetupError: If a name or an argument is unknown, or out of range.
+        SetupError: If a name or an argument is unknown or out of range, or a loss is of another kind of rows.
 
     Example:
         >>> Objective("simpo", {"beta": 2.0}).preference.needs_reference
@@ -46,9 +47,16 @@ class Objective:
     supervised_arguments: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _ = self.preference, self.imitation  # refused now, not in the first step
-        if self.nll < 0:
+        # refused now, not in the first step
+        _check_kind("loss", self.preference, ("pairs", "unpaired"))
+        _check_kind("supervised", self.imitation, ("supervised",))
+        if not self.nll >= 0:
             raise SetupError(f"Objective(nll) is {self.nll}. Give 0 or more.")
+        if self.nll and self.preference.kind != "pairs":
+            raise SetupError(
+                f"Objective(nll={self.nll}) is added to a loss of pairs, but {self.loss} is none. Leave nll out, or "
+                "choose a loss of pairs, such as dpo."
+            )
 
     @cached_property
     def preference(self) -> BoundLoss:
@@ -63,7 +71,8 @@ class Objective:
     @property
     def beta(self) -> float:
         """What log-ratios are multiplied by in rewards; 1 where the loss knows none."""
-        return float(self.arguments.get("beta", 0.1))
+        declared = signature(self.preference.loss.function).parameters.get("beta")
+        return float(self.arguments.get("beta", 1.0 if declared is None else declared.default))
 
     def losses(self, batch: Batch, scored: Scored, over_ranks: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the loss of every row, ``(rows,)``.
@@ -94,9 +103,10 @@ class Objective:
     @torch.no_grad()
     def metrics(self, batch: Batch, scored: Scored) -> dict[str, Tensor]:
         """Return what is measured of every row, ``(rows,)`` each; NaN where a row does not count."""
-        sums, tokens = scored.sums.detach(), scored.tokens
         if isinstance(batch, Pairs):
             return _of_pairs(pair_log_probs(batch, Scored(scored.log_probs.detach(), scored.weights)), self.beta)
+        rows = len(batch)  # mismatched completions stand behind them
+        sums, tokens = scored.sums[:rows].detach(), scored.tokens[:rows]
         measured = {"logps": sums, "logps_per_token": sums / tokens.clamp(min=1), "tokens": tokens}
         if isinstance(batch, Judged) and "ref_logp" in batch.columns:
             rewards, desirable = self.beta * (sums - batch.columns["ref_logp"]), batch.columns["desirable"] > 0
@@ -105,6 +115,15 @@ class Objective:
                 "rewards/undesirable": _only(rewards, ~desirable),
             }
         return measured
+
+
+def _check_kind(name: str, loss: BoundLoss, kinds: tuple[Kind, ...]) -> None:
+    if loss.kind not in kinds:
+        fitting = [known for known, line in LOSSES.items() if line.kind in kinds]
+        raise SetupError(
+            f"Objective({name}={loss.name!r}) is a loss of {loss.kind} rows, which is not what {name} is for. Choose "
+            f"one of {', '.join(fitting)}."
+        )
 
 
 def pair_log_probs(batch: Batch, scored: Scored) -> PairLogProbs:
@@ -181,7 +200,7 @@ def reference_error(batch: Batch, scored: Scored, precision: str) -> float:
         return 0.0
     reference = torch.cat([batch.columns[name] for name in names])
     error = float((scored.sums[: len(reference)] - reference).abs().max())
-    if error > TOLERANCE.get(precision, TOLERANCE_OF_LOW_PRECISION):
+    if not error <= TOLERANCE.get(precision, TOLERANCE_OF_LOW_PRECISION):
         raise SetupError(
             "The policy as this round's training starts is its own reference, but their log-probabilities differ by "
             f"{error:.4g} nats in the first batch. Does a hook change the weights between the round and its first "
