@@ -31,9 +31,10 @@ class ImplicitReward(ModelOp):
         actor: The policy.
         beta: What a nat counts, as in the loss.
         length_penalty: ``alpha``, what a token of the completion costs, EOS included.
+        score: Name of the score; give two of them in one pipeline different ones.
 
-    Requires ``prompt_ids`` and ``completion_ids``; provides ``scores.implicit`` ``(rows,)``, float64. Measures
-    ``implicit_reward``.
+    Requires ``prompt_ids`` and ``completion_ids``; provides ``scores.<score>`` ``(rows,)``, float64. Measures
+    ``<score>_reward``.
 
     Raises:
         PipelineError: If beta is not above 0, or the penalty is below 0.
@@ -48,6 +49,7 @@ class ImplicitReward(ModelOp):
     actor: Actor = field(default_factory=Policy)
     beta: float | Schedule = 0.1
     length_penalty: float | Schedule = 0.0
+    score: str = "implicit"
 
     def __post_init__(self) -> None:
         check_range("ImplicitReward(beta)", self.beta, 0, open_low=True)
@@ -61,7 +63,7 @@ class ImplicitReward(ModelOp):
     @property
     def provides(self) -> tuple[str, ...]:
         """The score."""
-        return ("scores.implicit",)
+        return (f"scores.{self.score}",)
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the score."""
@@ -70,8 +72,8 @@ class ImplicitReward(ModelOp):
         )
         penalty = number(self.length_penalty) * lengths_of(table, "completion_ids")
         reward = number(self.beta) * (policy - reference) - penalty
-        context.tally.mean("implicit_reward", reward)
-        return write(table, **{"scores.implicit": reward})
+        context.tally.mean(f"{self.score}_reward", reward)
+        return write(table, **{f"scores.{self.score}": reward})
 
 
 @dataclass(frozen=True)

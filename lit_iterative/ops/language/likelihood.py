@@ -24,9 +24,10 @@ class Likelihood(ModelOp):
             which favours short completions. The mean is minus the logarithm of the perplexity.
         actor: Who is asked. Several members count as one policy: the arithmetic mean of their probabilities of the
             whole completion.
+        score: Name of the score; give two of them in one pipeline different ones.
 
-    Requires ``prompt_ids`` and ``completion_ids``; provides ``scores.likelihood`` ``(rows,)``, float64, in nats; with
-    ``normalise`` NaN for a completion without tokens. Measures ``likelihood``.
+    Requires ``prompt_ids`` and ``completion_ids``; provides ``scores.<score>`` ``(rows,)``, float64, in nats; with
+    ``normalise`` NaN for a completion without tokens. Measures ``<score>``.
 
     Raises:
         DataError: If a log-probability is not finite, when run.
@@ -38,6 +39,7 @@ class Likelihood(ModelOp):
 
     normalise: bool = False
     actor: Actor = field(default_factory=Policy)
+    score: str = "likelihood"
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -47,7 +49,7 @@ class Likelihood(ModelOp):
     @property
     def provides(self) -> tuple[str, ...]:
         """The score."""
-        return ("scores.likelihood",)
+        return (f"scores.{self.score}",)
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the score."""
@@ -55,8 +57,8 @@ class Likelihood(ModelOp):
         if self.normalise:
             tokens = lengths_of(table, "completion_ids")
             score = np.divide(score, tokens, out=np.full(len(score), np.nan), where=tokens > 0)
-        context.tally.mean("likelihood", score)
-        return write(table, **{"scores.likelihood": score})
+        context.tally.mean(self.score, score)
+        return write(table, **{f"scores.{self.score}": score})
 
 
 class TokenMean(ModelOp):

@@ -1,0 +1,156 @@
+"""Kendall's tau against a count over pairs; preferences for the soft loss; pairs on which scores agree."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+
+from lit_iterative.columns import read, write
+from lit_iterative.errors import PipelineError
+from lit_iterative.losses.batch import PairLogProbs
+from lit_iterative.losses.table import find_loss
+from lit_iterative.ops import Context
+from lit_iterative.ops.language.agreed_pairs import AgreedPairs, mean_ranks
+from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency, tau
+from lit_iterative.ops.language.testing import candidates
+from lit_iterative.pool import Pool
+from lit_iterative.testing import candidates as plain
+from lit_iterative.testing import check_op
+from lit_iterative.testing.text_tables import completions
+
+TWO = ["scores.implicit", "scores.judge"]
+NAN = math.nan
+RATED = write(plain(), **{"scores.consistency": np.array([NAN, 0.0, 0.5, 1.0, 0.75] * 5)[: plain().num_rows]})
+
+
+def context() -> Context:
+    return Context(Pool(range(20), 4))
+
+
+@pytest.mark.parametrize(
+    ("op", "table"),
+    [
+        (RankConsistency(TWO), completions(TWO)),
+        (ConsistencyPreference(), RATED),
+        (ConsistencyPreference(average=False), RATED),
+        (AgreedPairs(TWO), completions(TWO)),
+        (AgreedPairs([*TWO, "scores.reward"], at_most=1, truncated="drop"), completions([*TWO, "scores.reward"])),
+    ],
+    ids=["consistency", "mean", "own", "all", "widest"],
+)
+def test_conformance(op, table):
+    check_op(op, table)
+
+
+def tau_b(first, second):
+    """Count concordant and discordant pairs one by one."""
+    concordant = discordant = left = right = 0
+    for i, j in combinations(range(len(first)), 2):
+        a, b = first[i] - first[j], second[i] - second[j]
+        left += a != 0
+        right += b != 0
+        concordant += a * b > 0
+        discordant += a * b < 0
+    return (concordant - discordant) / math.sqrt(left * right) if left * right else NAN
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_tau(seed):
+    draw = np.random.default_rng(seed)
+    first, second = draw.integers(0, 4 if seed % 2 else 1000, size=(2, draw.integers(0, 9))).astype(float)
+    assert tau(first, second) == pytest.approx(tau_b(first, second), abs=1e-12, nan_ok=True)
+
+
+def test_consistency_of_each_group():
+    columns = {TWO[0]: [3, 2, 1, 1, 2, 5, 5], TWO[1]: [3, 1, 2, 4, 3, 1, 2]}
+    table = candidates(["a", "b", "c", "d", "e", "f", "g"], [0, 0, 0, 1, 1, 2, 2], **columns)
+    told = context()
+    made = read(RankConsistency(TWO)(table, told), "scores.consistency")
+    wanted = [(tau_b([3, 2, 1], [3, 1, 2]) + 1) / 2] * 3 + [0.0] * 2 + [NAN] * 2
+    np.testing.assert_allclose(made, wanted)
+    assert told.tally.values() == {"consistency_unknown": 1, "consistency": pytest.approx((wanted[0] + 0) / 2)}
+
+
+def test_equal_completions_count_once_and_abstaining_ones_not_at_all():
+    columns = {TWO[0]: [1, 2, 1, 9], TWO[1]: [5, 6, 7, NAN]}
+    made = read(RankConsistency(TWO)(candidates(["a", "b", "a", "c"], **columns), context()), "scores.consistency")
+    assert made.tolist() == [1.0] * 4
+
+
+def test_three_scores_are_compared_two_by_two():
+    names = [*TWO, "scores.reward"]
+    values = [[1, 2, 3], [1, 3, 2], [3, 2, 1]]
+    table = candidates(["a", "b", "c"], **dict(zip(names, values, strict=True)))
+    wanted = np.mean([(tau_b(*two) + 1) / 2 for two in combinations(values, 2)])
+    assert read(RankConsistency(names)(table, context()), "scores.consistency")[0] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("op", [RankConsistency, AgreedPairs])
+def test_one_score_agrees_with_nothing(op):
+    with pytest.raises(PipelineError, match="at least two"):
+        op(["scores.judge"])
+    with pytest.raises(PipelineError, match="different"):
+        op(["scores.judge", "scores.judge"])
+
+
+def test_unknown_everywhere_is_plain_dpo():
+    table = write(plain(rows=3), **{"scores.consistency": np.full(3, NAN)})
+    for average in (True, False):
+        told = context()
+        assert read(ConsistencyPreference(average)(table, told), "preference").tolist() == [1.0] * 3
+        assert told.tally.values()["consistency_unknown"] == 3
+
+
+def test_the_soft_loss_of_the_preference_is_the_loss_of_the_paper():
+    """C dpo(w, l) + (1 - C) dpo(l, w)."""
+    share, beta = 0.7, 0.3
+    sides = [torch.tensor([value], dtype=torch.float64) for value in (-3.0, -5.0, -4.0, -4.5)]
+    chosen, rejected, ref_chosen, ref_rejected = sides
+    tokens = torch.ones(1, dtype=torch.float64)
+    preference = torch.tensor([share], dtype=torch.float64)
+    pairs = PairLogProbs(chosen, rejected, tokens, tokens, ref_chosen, ref_rejected, preference=preference)
+    delta = (-3.0 + 4.0) - (-5.0 + 4.5)
+    wanted = -share * math.log(1 / (1 + math.exp(-beta * delta))) - (1 - share) * math.log(
+        1 / (1 + math.exp(beta * delta))
+    )
+    assert find_loss("soft_dpo", {"beta": beta})(pairs).item() == pytest.approx(wanted)
+
+
+def by_hand(texts, first, second):
+    """All pairs of different texts that both scores order alike."""
+    rows = range(len(texts))
+    return {(texts[i], texts[j]) for i in rows for j in rows if first[i] > first[j] and second[i] > second[j]}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_all_agreed_pairs_and_no_other(seed):
+    draw = np.random.default_rng(seed)
+    texts = list("abcdef")
+    first, second = draw.integers(0, 4, size=(2, 6)).astype(float)
+    told = context()
+    made = AgreedPairs(TWO)(candidates(texts, **{TWO[0]: first, TWO[1]: second}), told)
+    found = list(zip(made["chosen"].to_pylist(), made["rejected"].to_pylist(), strict=True))
+    wanted = by_hand(texts, first, second)
+    assert len(found) == len(wanted)
+    assert set(found) == wanted
+    opposed = sum((first[i] - first[j]) * (second[i] - second[j]) < 0 for i, j in combinations(range(6), 2))
+    ordered = sum(first[i] != first[j] or second[i] != second[j] for i, j in combinations(range(6), 2))
+    assert told.tally.values()["disagreements"] == opposed
+    assert told.tally.values()["agreement"] == pytest.approx(len(wanted) / ordered)
+
+
+def test_the_widest_pair_is_taken():
+    table = candidates(["a", "b", "c", "d~"], **{TWO[0]: [1, 2, 3, 4], TWO[1]: [0, 1, 5, 9]})
+    made = AgreedPairs(TWO, at_most=1)(table, context())
+    assert made.select(["chosen", "rejected", "chosen_score", "rejected_score", "weight"]).to_pylist() == [
+        {"chosen": "c", "rejected": "a", "chosen_score": pytest.approx(2 / 3), "rejected_score": 0.0, "weight": 1.0}
+    ]
+    kept = AgreedPairs(TWO, at_most=1, truncated="keep")(table, context())
+    assert kept["chosen"].to_pylist() == ["d"]
+
+
+def test_ranks_of_rows_without_a_score():
+    ranks = mean_ranks(np.array([[1.0, NAN, 2.0], [3.0, 4.0, 5.0]]), [(0, 3)])
+    np.testing.assert_array_equal(ranks, [0.0, NAN, 1.0])
