@@ -237,17 +237,27 @@ def test_nobody_there_is_told_before_any_work():
         ask(endpoint(server), list("abcdefgh"))
 
 
-def test_an_endpoint_that_dies_is_told_and_what_it_said_is_kept(tmp_path, monkeypatch):
+def test_after_an_outage_nothing_is_asked_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "HOPELESS", 3)
-    with serving(lambda request, number: said("ok") if number < 2 else status(500)) as server:
+    down, answered = [False], []
+
+    def respond(request, number):
+        down[0] = down[0] or number == 4
+        if not down[0]:
+            answered.append(request["messages"][0]["content"])
+        return status(500) if down[0] else echo(request, number)
+
+    with serving(respond) as server:
         sent = endpoint(server, workers=1, retries=0, cache=str(tmp_path))
         with pytest.raises(SetupError, match="does not answer.*What was answered is kept"):
             ask(sent, list("abcdefghijkl"))
-    assert len(server.asked) < 12
-    with serving(echo) as alive:
-        sent = replace(sent, url=alive.url)
-        ask(sent, ["a"])
-    assert len(list(tmp_path.rglob("*.json"))) == 3
+        assert len(server.asked) < 12
+        monkeypatch.setattr(server, "asked", [None] * 5)
+        down[0] = False
+        texts, counts = ask(sent, list("abcdefghijkl"))
+    assert texts == list("ABCDEFGHIJKL")
+    assert sorted(answered) == list("abcdefghijkl")
+    assert counts["judge_cached"] == 4
 
 
 def test_a_missing_key_names_the_variable(monkeypatch):
