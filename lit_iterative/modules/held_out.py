@@ -64,7 +64,7 @@ class HeldOut:
         """
         keys = [self._key(item) for item in items]
         prompts = [model.encode(item["prompt"]) for item in items]
-        made = model.generate(prompts, [0] * len(prompts), self.sampling)
+        made = model.generate(prompts, [derive_seed("held out", *prompt) for prompt in prompts], self.sampling)
         right = [self._right(model.decode(completion.ids), key) for completion, key in zip(made, keys, strict=True)]
         measured = {
             "accuracy": right,
@@ -90,7 +90,7 @@ class HeldOut:
 
     def _sampled(self, model: LanguageModel, prompts: list[list[int]], keys: list[str]) -> dict[str, list[float]]:
         places = [(row, draw) for row in range(len(prompts)) for draw in range(self.samples)]
-        seeds = [derive_seed("held out", draw, *prompts[row]) for row, draw in places]
+        seeds = [derive_seed("held out", f"sample {draw}", *prompts[row]) for row, draw in places]
         sampling = Sampling(self.sampling.max_new_tokens, self.temperature)
         made = model.generate([prompts[row] for row, _ in places], seeds, sampling)
         found = [self.extractor(model.decode(completion.ids)) for completion in made]
