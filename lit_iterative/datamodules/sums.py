@@ -1,0 +1,85 @@
+"""SumsData: sums of digits, worked out step by step in any order: a reasoning task that is made on the spot."""
+
+from typing import Any
+
+import numpy as np
+
+from lit_iterative.datamodules.mixing import Mixing
+from lit_iterative.datamodules.prompts import PromptData
+from lit_iterative.datamodules.records import Record
+from lit_iterative.errors import DataError
+from lit_iterative.seeds import generator
+
+ALPHABET = "0123456789+="
+
+
+class SumsData(PromptData):
+    """Sums such as ``7+5+1+5+9=``, which a completion such as ``9+7=16+5=21+1=22+5=27`` works out.
+
+    The digits may be added in any order: there are many ways to one answer, and mistakes go apart. That is what votes
+    need. The answer is the last number. Prompts, examples and held-out prompts have no sum in common.
+
+    Args:
+        prompts: Sums to work on.
+        examples: Sums that are worked out to begin with.
+        orders: How often each of these is worked out, each time in another order.
+        held_out: Sums to measure by.
+        terms: Digits in a sum.
+        keys: Share of the prompts whose ``answer`` is given; it is null in the others.
+        seed: Seed of the sums.
+        batch_size: Rows in a training step.
+        eval_batch_size: Prompts in a validation step.
+        mixing: How examples and the rows of a round make up an epoch.
+
+    Raises:
+        DataError: If there are not so many sums.
+
+    Example:
+        >>> data = SumsData(prompts=2, examples=1, held_out=1, orders=1)
+        >>> data.records("examples")
+        [{'prompt': '3+5+9+9+4=', 'completion': '9+9=18+4=22+5=27+3=30', 'answer': '30'}]
+    """
+
+    def __init__(
+        self,
+        prompts: int = 800,
+        examples: int = 100,
+        orders: int = 20,
+        held_out: int = 500,
+        terms: int = 5,
+        keys: float = 1.0,
+        seed: int = 0,
+        batch_size: int = 32,
+        eval_batch_size: int = 500,
+        mixing: Mixing = Mixing(mode="replace"),  # noqa: B008  # frozen
+    ) -> None:
+        wanted = prompts + examples + held_out
+        if wanted > 9**terms // 2:
+            raise DataError(
+                f"There are {9**terms} sums of {terms} digits, which are too few to draw {wanted} different ones. Ask "
+                "for fewer, or set more terms."
+            )
+        draw = generator(seed, "sums", terms)
+        sums: dict[tuple[int, ...], None] = {}
+        while len(sums) < wanted:
+            sums[tuple(draw.integers(1, 10, size=terms).tolist())] = None
+        drawn = list(sums)
+        told = round(keys * prompts)
+        super().__init__(
+            [_record(digits, None, place < told) for place, digits in enumerate(drawn[:prompts])],
+            [_record(d, draw.permutation(d)) for d in drawn[prompts : prompts + examples] for _ in range(orders)],
+            [_record(digits, None) for digits in drawn[prompts + examples :]],
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            mixing=mixing,
+        )
+
+
+def _record(digits: tuple[int, ...], order: Any, told: bool = True) -> Record:
+    """Return a sum, worked out in an order where one is given."""
+    record: Record = {"prompt": f"{'+'.join(map(str, digits))}="}
+    if order is not None:
+        totals = np.cumsum(order)[1:]
+        steps = "".join(f"+{digit}={total}" for digit, total in zip(order[1:], totals, strict=True))
+        record["completion"] = f"{order[0]}{steps}"
+    return {**record, "answer": str(sum(digits)) if told else None}

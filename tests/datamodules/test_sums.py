@@ -1,0 +1,39 @@
+"""Sums of digits."""
+
+import pytest
+
+from lit_iterative.datamodules.sums import ALPHABET, SumsData
+from lit_iterative.errors import DataError
+
+
+def test_every_worked_example_is_right():
+    for record in SumsData(prompts=5, examples=30, held_out=5, orders=3).records("examples"):
+        digits = [int(digit) for digit in record["prompt"][:-1].split("+")]
+        first, *steps = record["completion"].split("+")
+        used, total = [int(first)], int(first)
+        for step in steps:
+            digit, after = step.split("=")
+            used.append(int(digit))
+            total += int(digit)
+            assert total == int(after)
+        assert sorted(used) == sorted(digits)
+        assert str(total) == record["answer"] == str(sum(digits))
+        assert set(record["prompt"] + record["completion"]) <= set(ALPHABET)
+
+
+def test_no_sum_is_in_two_places():
+    data = SumsData(prompts=200, examples=50, held_out=100, orders=2)
+    parts = [{record["prompt"] for record in data.records(name)} for name in ("prompts", "examples", "held_out")]
+    assert [len(part) for part in parts] == [200, 50, 100]
+    assert len(set.union(*parts)) == 350
+
+
+def test_keys_are_given_for_a_share_of_the_prompts():
+    records = SumsData(prompts=10, examples=1, held_out=3, keys=0.3).records
+    assert sum(record["answer"] is not None for record in records("prompts")) == 3
+    assert all(record["answer"] for record in records("held_out"))
+
+
+def test_too_few_sums_are_refused():
+    with pytest.raises(DataError, match="more terms"):
+        SumsData(prompts=100, terms=2)
