@@ -130,8 +130,8 @@ def _kind_of(row: Row) -> type[Batch]:
 
 def _columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Tensor]:
     """Return the numbers of the rows that all of them have; a row without weight counts as 1."""
-    columns = {"weight": torch.tensor([float(row.get("weight", 1.0)) for row in rows])}
+    columns = {"weight": torch.tensor([float(row.get("weight", 1.0)) for row in rows], dtype=torch.float32)}
     for name in names:
         if all(row.get(name) is not None for row in rows):
-            columns[name] = torch.tensor([float(row[name]) for row in rows])
+            columns[name] = torch.tensor([float(row[name]) for row in rows], dtype=torch.float32)
     return columns

@@ -76,7 +76,7 @@ def pad(
     shape = (len(lengths), max(lengths, default=1))
     ids = torch.full(shape, pad_id, dtype=torch.long)
     attention = torch.zeros(shape, dtype=torch.long)
-    mask = torch.zeros(shape)
+    mask = torch.zeros(shape, dtype=torch.float32)
     for row, (prompt, completion, length) in enumerate(zip(prompts, completions, lengths, strict=True)):
         if not len(prompt):
             raise DataError(

@@ -283,8 +283,7 @@ class Rounds(pl.Callback):
         saved: dict[str, Callable[[], Weights]] = {"initial": self._initial}
         saved |= {f"round {past}": partial(self._past, past) for past in range(round)}
         saved[f"round {round}"] = partial(tensors_of, module)
-        if previous is not None:
-            saved["previous"] = partial(self._past, round - 1)
+        saved["previous"] = saved[f"round {max(round - 1, 0)}"]
         teacher = _teacher(trainer)
         if teacher is not None:
             saved["ema"] = teacher.weights

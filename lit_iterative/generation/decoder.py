@@ -13,6 +13,9 @@ from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.language import Completion, Sampling
 from lit_iterative.sequences import Tokens
 
+#: The context of a model that names none, in tokens.
+UNLIMITED = 2**31
+
 
 class Decoder:
     """Samples from a model with a key-value cache; prompts are padded on the left.
@@ -39,7 +42,7 @@ class Decoder:
         Raises:
             DataError: If a prompt is empty or leaves no room for a completion, or the model gives no numbers.
         """
-        _check(prompts, self._context)
+        check_prompts(prompts, self._context)
         made: list[Completion] = []
         for start in range(0, len(prompts), self._batch_size):
             part = slice(start, start + self._batch_size)
@@ -106,7 +109,7 @@ class Decoder:
         return Completion(tokens[:limit], "length")
 
 
-def _check(prompts: Sequence[Tokens], context: int) -> None:
+def check_prompts(prompts: Sequence[Tokens], context: int) -> None:
     """Check that every prompt has tokens, and leaves room for a completion.
 
     Raises:

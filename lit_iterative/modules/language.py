@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lit_iterative.batches import Batch
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.generation.decoder import Decoder
+from lit_iterative.generation.decoder import UNLIMITED, Decoder
 from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenScores
 from lit_iterative.losses.log_probs import score
 from lit_iterative.modules import adapters
@@ -138,7 +138,7 @@ class LanguagePolicy(pl.LightningModule):
     def context(self) -> int:
         """Tokens of prompt and completion at most."""
         length = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
-        return 2**31 if length is None else int(length)
+        return UNLIMITED if length is None else int(length)
 
     @torch.no_grad()
     def log_probs(

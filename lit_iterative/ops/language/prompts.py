@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError
+from lit_iterative.generation.decoder import UNLIMITED, check_prompts
 from lit_iterative.generation.forward import Member
 from lit_iterative.generation.language import Prompt
 from lit_iterative.ops.context import Context
@@ -29,7 +30,8 @@ class Prompts(Op):
         ``prompt`` (string; of chat messages, the last user's), ``prompt_ids`` (token ids), and the fields.
 
     Raises:
-        DataError: If an item is no dictionary, or lacks the prompt or a field, when run.
+        DataError: If an item is no dictionary, or lacks the prompt or a field, or a prompt has no tokens or is as long
+            as the model's context, when run.
 
     Example:
         >>> Prompts(["answer"]).provides
@@ -57,6 +59,7 @@ class Prompts(Op):
         items = [self._item(place, context) for place in context.pool.positions(read(table, "id"))]
         with context.model().language(Member()) as model:
             ids = [model.encode(item["prompt"]) for item in items]
+            check_prompts(ids, getattr(model, "context", UNLIMITED))  # now, and not when half of the pool is sampled
         columns: dict[str, Any] = {
             "prompt": pa.array([text_of(item["prompt"]) for item in items], pa.string()),
             "prompt_ids": int_lists(ids),
