@@ -1,13 +1,14 @@
 """Sample: completions of every prompt, drawn from the policy."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from lit_iterative.columns import read, write
+from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import PipelineError
 from lit_iterative.generation.language import Completion, LanguageModel, Sampling
 from lit_iterative.ops.actors import Actor, Policy
@@ -29,7 +30,8 @@ class Sample(Op):
         sampling: How to draw.
         actor: Who draws; of several members, the candidates are dealt out in turn.
         context: The column of token ids to continue; another one than ``prompt_ids`` where what is read while
-            sampling (a hint, a principle) is not what is trained on.
+            sampling (a hint, a principle) is not what is trained on. A prompt may come in several contexts, one row
+            behind the other: then its candidates are numbered on.
         stream: Name of the draws; give two Sample ops of one pipeline different ones.
 
     Provides:
@@ -69,18 +71,20 @@ class Sample(Op):
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the candidates of the prompts of one shard."""
         prompts, ids = ids_of(table, self.context), read(table, "id").tolist()
+        first = self.n * earlier(ids)
         members = self.actor.members
         made: dict[tuple[int, int], Completion] = {}
         for number, member in enumerate(members):
             mine = range(number, self.n, len(members))
             places = [(row, candidate) for row in range(len(prompts)) for candidate in mine]
-            seeds = [derive_seed(context.seed, self.stream, context.round, str(ids[r]), c) for r, c in places]
+            names = [(str(ids[row]), int(first[row]) + candidate) for row, candidate in places]
+            seeds = [derive_seed(context.seed, self.stream, context.round, *name) for name in names]
             with context.model().language(member) as model:
                 drawn = model.generate([prompts[row] for row, _ in places], seeds, self.sampling)
                 made |= dict(zip(places, drawn, strict=True))
         ordered = [made[row, candidate] for row in range(len(prompts)) for candidate in range(self.n)]
         with context.model().language(members[0]) as model:
-            return self._candidates(table, ordered, model, context)
+            return self._candidates(table, ordered, first, model, context)
 
     def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
         """Sample shard after shard, and tell of the progress."""
@@ -92,9 +96,10 @@ class Sample(Op):
             if context.progress is not None:
                 context.progress(done, rows)
 
-    def _candidates(self, table: pa.Table, made: list[Completion], model: LanguageModel, context: Context) -> pa.Table:
-        prompts = table.num_rows
-        rows = table.take(pa.array(np.repeat(np.arange(prompts), self.n)))
+    def _candidates(
+        self, table: pa.Table, made: list[Completion], first: Array, model: LanguageModel, context: Context
+    ) -> pa.Table:
+        rows = table.take(pa.array(np.repeat(np.arange(table.num_rows), self.n)))
         finish = [completion.finish for completion in made]
         lengths = [len(completion.ids) for completion in made]
         context.tally.count("candidates", len(made))
@@ -103,9 +108,24 @@ class Sample(Op):
         return write(
             rows,
             group=rows.column("id"),
-            candidate=np.tile(np.arange(self.n, dtype=np.int32), prompts),
+            candidate=(first[:, None] + np.arange(self.n)).reshape(-1).astype(np.int32),
             completion_ids=int_lists([completion.ids for completion in made]),
             finish=pa.array(finish, pa.string()),
             text=pa.array([model.decode(completion.ids) for completion in made], pa.string()),
             source=pa.array([type(self.actor).__name__] * len(made), pa.string()).dictionary_encode(),
         )
+
+
+def earlier(ids: Sequence[Any]) -> Array:
+    """Return how often each id came before, ``(rows,)``.
+
+    Example:
+        >>> earlier(["a", "a", "b", "a"])
+        array([0, 1, 0, 2])
+    """
+    seen: Counter[Any] = Counter()
+    times = []
+    for id in ids:
+        times.append(seen[id])
+        seen[id] += 1
+    return np.array(times, dtype=np.int64)

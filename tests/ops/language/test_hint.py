@@ -1,0 +1,242 @@
+"""Hinted contexts, and a second try for what was not solved without them."""
+
+import math
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from lit_iterative.callbacks import Rounds
+from lit_iterative.columns import read, write
+from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.generation.language import Sampling
+from lit_iterative.ops import Context
+from lit_iterative.ops.language.accepted import Accept
+from lit_iterative.ops.language.hint import Contexts, Hint, filled
+from lit_iterative.ops.language.known_pairs import ContrastivePrompts
+from lit_iterative.ops.language.prompts import Prompts
+from lit_iterative.ops.language.rationalise import Rationalise
+from lit_iterative.ops.language.reference import ReferenceLogProbs
+from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.testing import candidates
+from lit_iterative.ops.language.tokens import int_lists
+from lit_iterative.pool import Pool
+from lit_iterative.rounds.plan import Phase, When
+from lit_iterative.testing import check_op
+from lit_iterative.testing.fake_language import FakeLanguage
+from lit_iterative.testing.fixtures import FakeForward
+from lit_iterative.testing.text_tables import completions
+from tests.projects.words import SAMPLING, Closeness, data, policy, sums, trainer
+
+CORRECT = "scores.correct"
+CODEC = FakeLanguage()
+
+
+def context(prompts=("1+1=", "2+2=", "3+3=")) -> Context:
+    return Context(Pool([{"prompt": prompt} for prompt in prompts], 1), forward=FakeForward())
+
+
+def hinted_table(solved=0.5) -> pa.Table:
+    table = completions([CORRECT]).drop_columns(["final"])
+    score = np.where(np.arange(table.num_rows) % 8 == 3, solved, 0.0)  # every second prompt is solved
+    ids = int_lists([9, *row] for row in table["prompt_ids"].to_pylist())
+    return write(table, context_ids=ids, **{CORRECT: score})
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Hint("{prompt} It is {answer}. Why?"),
+        Contexts({"good": "Be right: {prompt}", "bad": "Be wrong, not {answer}: {prompt}"}),
+    ],
+    ids=["hint", "contexts"],
+)
+def test_conformance(op):
+    check_op(op, completions().drop_columns(["group"]))
+
+
+def test_conformance_of_rationalise():
+    check_op(Rationalise(2, Sampling(max_new_tokens=6)), hinted_table())
+
+
+def test_a_hint_is_read_and_the_prompt_stays():
+    table = pa.table({"id": [0, 2], "prompt": ["1+1=", "3+3="], "answer": ["2", "6"], "prompt_ids": [[1], [2]]})
+    made = Hint("{prompt}? {answer}! {prompt}")(table, context())
+    texts = [CODEC.decode(ids) for ids in made["context_ids"].to_pylist()]
+    assert texts == ["1+1=? 2! 1+1=", "3+3=? 6! 3+3="]
+    assert made["hinted"].to_pylist() == [True, True]
+    assert made.select(table.column_names).equals(table)
+
+
+HOSTILE = "{answer} {} {0} {prompt.__class__} {prompt!r} %s $answer ${answer} {{prompt}} \\1 \\g<0>"
+
+
+def test_hostile_prompts_are_taken_as_they_are():
+    table = pa.table({"id": [0], "prompt": [HOSTILE], "answer": ["{prompt}"]})
+    made = Hint("Q: {prompt} A: {answer}")(table, context())
+    assert CODEC.decode(made["context_ids"][0].as_py()) == f"Q: {HOSTILE} A: {{prompt}}"
+
+
+@pytest.mark.parametrize("place", ["{prompt.x}", "{prompt[0]}", "{prompt!r}", "{prompt:>9}", "{ prompt }", "{}"])
+def test_places_are_names_and_nothing_more(place):
+    assert filled(place, {"prompt": "secret"}) == place
+    with pytest.raises(PipelineError, match=r"has no \{prompt\}"):
+        Hint(place)
+
+
+def test_of_a_chat_the_users_message_is_replaced():
+    chat = [
+        {"role": "system", "content": "Add."},
+        {"role": "user", "content": "1+1="},
+        {"role": "assistant", "content": "Well"},
+    ]
+    pool = Pool([{"prompt": chat}, {"prompt": chat[:1]}], 1)
+    table = pa.table({"id": [0, 1], "prompt": ["1+1=", "Add."]})
+    made = Hint("{prompt} Hint: 2")(table, Context(pool, forward=FakeForward()))
+    texts = [CODEC.decode(ids) for ids in made["context_ids"].to_pylist()]
+    assert texts == ["Add.\n1+1= Hint: 2\nWell", "Add. Hint: 2"]
+    assert chat[1]["content"] == "1+1="
+
+
+def test_numbers_are_written_out():
+    table = pa.table({"id": [0], "prompt": ["1+1="], "answer": [2], "sure": [0.5]})
+    made = Hint("{prompt}{answer} ({sure})")(table, context())
+    assert CODEC.decode(made["context_ids"][0].as_py()) == "1+1=2 (0.5)"
+
+
+def test_an_answer_that_is_missing_is_told():
+    table = pa.table({"id": [0, 1], "prompt": ["1+1=", "2+2="], "answer": ["2", None]})
+    with pytest.raises(DataError, match="'answer', which is empty in 1 of 2 rows"):
+        Hint("{prompt} {answer}")(table, context())
+
+
+def test_contexts_repeat_prompts():
+    table = pa.table({"id": [0, 2], "prompt": ["1+1=", "3+3="], "answer": ["2", "6"]})
+    made = Contexts({"good": "+{prompt}", "bad": "-{prompt}{answer}"})(table, context())
+    assert made["group"].to_pylist() == made["id"].to_pylist() == [0, 0, 2, 2]
+    assert made["context"].to_pylist() == ["good", "bad"] * 2
+    assert [CODEC.decode(ids) for ids in made["context_ids"].to_pylist()] == ["+1+1=", "-1+1=2", "+3+3=", "-3+3=6"]
+
+
+def test_one_context_is_no_contrast():
+    with pytest.raises(PipelineError, match="at least two"):
+        Contexts({"good": "{prompt}"})
+    with pytest.raises(PipelineError, match=r"has no \{prompt\}"):
+        Contexts({"good": "{prompt}", "bad": "No."})
+
+
+def test_each_context_has_candidates_of_its_own():
+    table = pa.table({"id": [0, 2], "prompt": ["1+1=", "3+3="]})
+    same = {"good": "{prompt}", "bad": "{prompt}"}
+    made = Sample(2, Sampling(max_new_tokens=9), context="context_ids")(Contexts(same)(table, context()), context())
+    assert made["candidate"].to_pylist() == [0, 1, 2, 3] * 2
+    assert len({(row["id"], row["text"]) for row in made.to_pylist()}) > 4  # not the same draws in both contexts
+    once = Sample(4, Sampling(max_new_tokens=9))(Hint("{prompt}")(table, context()).rename_columns(
+        ["id", "prompt", "prompt_ids", "hinted"]
+    ), context())  # fmt: skip
+    assert once["text"].to_pylist() == made["text"].to_pylist()
+
+
+# ---- a second try -----------------------------------------------------------------------------------------
+
+
+def test_unsolved_prompts_get_hinted_rows_and_others_none():
+    table = hinted_table()
+    told = Context(Pool(range(101), 1), forward=FakeForward())
+    sampling = Sampling(max_new_tokens=6)
+    made = Rationalise(2, sampling)(table, told)
+    sizes = zip(table["group"].to_pylist()[::4], [4, 6] * 3, strict=True)
+    assert made["group"].to_pylist() == [group for group, size in sizes for _ in range(size)]
+    old, new = (made.filter(pa.array(read(made, "hinted") == wanted)) for wanted in (False, True))
+    assert old.select(table.column_names).to_pylist() == table.to_pylist()
+    assert new["candidate"].to_pylist() == [4, 5] * 3
+    assert np.isnan(read(new, CORRECT)).all()
+    firsts = table.take(pa.array(range(4, table.num_rows, 8)))
+    drawn = Sample(2, sampling, context="context_ids", stream="rationalise")(firsts, told)
+    for name in ("completion_ids", "finish", "text", "prompt_ids", "prompt", "answer", "id"):
+        assert new[name].to_pylist() == drawn[name].to_pylist()
+    assert told.tally.values()["unsolved"] == 3
+
+
+def test_nothing_is_drawn_where_all_is_solved():
+    table = write(hinted_table(), **{CORRECT: np.ones(24)})
+    told = Context(Pool(range(101), 1), forward=FakeForward())
+    made = Rationalise(2)(table, told)
+    assert made.drop_columns(["hinted"]).to_pylist() == table.to_pylist()
+    assert told.tally.values()["unsolved"] == 0
+
+
+def test_what_abstains_solves_nothing_and_what_was_found_in_others_is_forgotten():
+    table = candidates(["7", "9"], **{CORRECT: [math.nan, 0.4], "scores.length": [1.0, 1.0]})
+    table = write(table, final=pa.array(["7", "9"]), context_ids=table["prompt_ids"])
+    made = Rationalise()(table, Context(Pool([0], 1), forward=FakeForward()))
+    assert made["final"].to_pylist() == ["7", "9", None]
+    assert made["hinted"].to_pylist() == [False, False, True]
+    assert np.isnan(read(made, "scores.length")).tolist() == [False, False, True]
+
+
+def test_parameters():
+    with pytest.raises(PipelineError, match="at least one completion"):
+        Rationalise(0)
+
+
+# ---- in a fit ---------------------------------------------------------------------------------------------
+
+
+class Exact(Closeness):
+    """Scores as correct what begins with the first digit of the answer."""
+
+    @property
+    def provides(self):
+        return (CORRECT,)
+
+    def __call__(self, table, context):
+        made = Closeness()(table, context)
+        score = (read(made, "scores.reward") == 0).astype(float)
+        return write(table, **{CORRECT: score})
+
+
+def test_star_trains_on_what_hints_helped_to_find(tmp_path):
+    ops = [
+        Prompts(["answer"]),
+        Hint("{answer}={prompt}"),
+        Sample(2, SAMPLING),
+        Exact(),
+        Rationalise(6, SAMPLING),
+        Exact(),
+        Accept(hinted="hinted", truncated="keep"),
+    ]
+    callback = Rounds([Phase(ops)], When(1, 1), shard_size=5)
+    trainer(tmp_path, [callback], max_epochs=2).fit(policy(), data(20))
+    (version,) = callback.store.versions()
+    table, counted = version.table(), version.manifest.metrics
+    assert 0 < counted["unsolved"] < 20
+    hinted = table.filter(table["hinted"])
+    assert hinted.num_rows > 0
+    answers = {row["id"]: row["answer"] for row in table.to_pylist()}
+    assert all(row["text"].startswith(answers[row["id"]][0]) for row in table.to_pylist())
+    prompts = {place: record["prompt"] for place, record in enumerate(sums(20))}
+    module = policy()
+    for row in table.to_pylist():  # training sees the prompt without the hint
+        assert module.decode(row["prompt_ids"]) == prompts[row["id"]]
+
+
+def test_contrastive_prompts_need_no_judge(tmp_path):
+    contexts = {"positive": "{prompt}", "negative": "9+9+{prompt}"}
+    ops = [
+        Prompts(),
+        Contexts(contexts),
+        Sample(2, SAMPLING, context="context_ids"),
+        ContrastivePrompts(truncated="keep"),
+        ReferenceLogProbs(),
+    ]
+    callback = Rounds([Phase(ops)], When(1, 1), shard_size=5)
+    module = policy(optimizer=partial(torch.optim.SGD, lr=1e-3))
+    trainer(tmp_path, [callback], max_epochs=2).fit(module, data(12))
+    (version,) = callback.store.versions()
+    table = version.table()
+    assert table.num_rows >= 9
+    assert set(table["context"].to_pylist()) == {"positive"}
+    assert all(row["chosen_ids"] != row["rejected_ids"] for row in table.to_pylist())
