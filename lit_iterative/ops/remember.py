@@ -17,15 +17,16 @@ class Remember(Op):
     """Keeps columns of every input that it sees, for later rounds; changes no row.
 
     The ledger has one row for each input ever seen, by ascending ``id``. A new value overwrites the old one;
-    an input that this round does not see keeps what it has. Put it before selectors drop rows. The pools
-    ``Failures`` and ``Curriculum`` read the ledger, and so may any op, as ``context.ledger``.
+    an input that this round does not see keeps what it has. An input may have several rows, such as the candidates of
+    a prompt, as long as a column holds the same for all of them, as ``pass_rate`` does. Put it before selectors drop
+    rows. The pools ``Failures`` and ``Curriculum`` read the ledger, and so may any op, as ``context.ledger``.
 
     Args:
         columns: Names of the columns; at least one.
 
     Raises:
         PipelineError: If there are no columns, or ``id`` is among them.
-        DataError: If a column is missing, an id comes twice, or a column changed its type, when run.
+        DataError: If a column is missing, differs between rows of an input, or changed its type, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example
@@ -59,19 +60,31 @@ class Remember(Op):
 
     def remember(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the ledger with this table's values."""
-        new = table.select(["id", *dict.fromkeys(self.columns)])
+        new = _one_row_each(table.select(["id", *dict.fromkeys(self.columns)]))
         old = context.ledger if context.ledger is not None else new.slice(0, 0)
         new_ids, old_ids = read(new, "id"), read(old, "id")
-        ids, counts = np.unique(new_ids, return_counts=True)
-        if len(ids) != len(new_ids):
-            raise DataError(
-                f"Remember keeps one row for each input, but {len(new_ids) - len(ids)} ids come again, for example "
-                f"{ids[counts > 1][:3].tolist()}. Reduce the candidates of an input to one row before it."
-            )
-        ids = np.union1d(ids, old_ids)
+        ids = np.union1d(new_ids, old_ids)
         at_new, at_old = _positions(ids, new_ids), _positions(ids, old_ids)
         names = dict.fromkeys([*old.column_names, *new.column_names])
         return pa.table({name: _joined(name, new, old, at_new, at_old) for name in names})
+
+
+def _one_row_each(table: pa.Table) -> pa.Table:
+    """Return the first row of every input, where all its rows are equal."""
+    _, first, place = np.unique(read(table, "id"), return_index=True, return_inverse=True)
+    if len(first) == table.num_rows:
+        return table
+    heads = table.take(pa.array(first[place]))
+    for name in table.column_names[1:]:
+        given, wanted = (rows.column(name).to_pylist() for rows in (table, heads))
+        other = [row for row, pair in enumerate(zip(given, wanted, strict=True)) if repr(pair[0]) != repr(pair[1])]
+        if other:
+            raise DataError(
+                f"Remember keeps one value of {name!r} for each input, but rows of an input differ in it, for example "
+                f"{given[other[0]]!r} and {wanted[other[0]]!r}. Remember a column that is the same for all candidates "
+                "of an input, or reduce them to one row before it."
+            )
+    return table.take(pa.array(np.sort(first)))
 
 
 def _positions(ids: Array, known: Array) -> Array:

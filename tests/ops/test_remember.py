@@ -76,9 +76,18 @@ def test_the_table_passes_unchanged():
     assert Remember([SCORE])(table, context_of()) is table
 
 
-def test_an_input_with_two_rows_is_refused():
-    with pytest.raises(DataError, match=r"1 ids come again, for example \[4\]"):
-        Remember([SCORE]).remember(example(id=[4, 1, 4], **{SCORE: [0.1, 0.2, 0.3]}), context_of())
+def test_an_input_whose_rows_differ_is_refused():
+    with pytest.raises(DataError, match=r"one value of 'scores.confidence'.* differ in it, for example 0.75 and 0.25"):
+        Remember([SCORE]).remember(example(id=[4, 1, 4], **{SCORE: [0.25, 0.5, 0.75]}), context_of())
+
+
+def test_an_input_may_have_several_equal_rows():
+    nan = float("nan")
+    table = example(id=[4, 1, 4, 7, 7], pass_rate=[0.25, 0.5, 0.25, nan, nan], probs=[[0.5, 0.5]] * 5)
+    ledgers = [Remember(["pass_rate", "probs"]).remember(t, context_of()) for t in (table, table.take([4, 2, 1, 3, 0]))]
+    assert repr(ledgers[0].to_pylist()) == repr(ledgers[1].to_pylist())
+    assert ledgers[0]["id"].to_pylist() == [1, 4, 7]
+    assert ledgers[0]["pass_rate"].to_pylist()[:2] == [0.5, 0.25]
 
 
 def test_a_column_of_another_width_is_refused():

@@ -1,0 +1,79 @@
+"""Prompts that are always or never solved are left out, and tried again."""
+
+import numpy as np
+import pytest
+
+from lit_iterative.columns import read
+from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.ops import Context, Linear
+from lit_iterative.ops.language.solved import SkipSolved
+from lit_iterative.ops.testing import example, show
+from lit_iterative.pool import Pool
+from lit_iterative.testing import candidates, check_op
+
+IDS = np.unique(read(candidates(), "id"))
+LEDGER = example(id=IDS, pass_rate=np.array([0.0, 0.25, 1.0, np.nan] * 6)[: len(IDS)])
+
+
+@pytest.mark.parametrize("op", [SkipSolved(), SkipSolved(0.3, 0.9, revisit=1)], ids=repr)
+def test_conformance(op):
+    check_op(op, candidates(), LEDGER)
+
+
+def ledger(**rates):
+    return example(id=[int(name[1:]) for name in rates], pass_rate=list(rates.values()))
+
+
+def test_bounds_are_left_out_and_what_is_new_is_tried():
+    told = ledger(p0=0.0, p1=0.25, p2=0.5, p3=0.75, p4=1.0, p5=float("nan"))
+    context = Context(Pool(range(7), 1), ledger=told)
+    assert show(SkipSolved(0.25, 0.75)(example(id=range(7)), context), "id") == [2, 5, 6]
+    assert context.tally.values() == {"never_solved": 2, "always_solved": 2, "revisited": 0}
+
+
+def test_nothing_is_known_in_the_first_round():
+    context = Context(Pool(range(3), 1))
+    assert show(SkipSolved()(example(id=range(3)), context), "id") == [0, 1, 2]
+
+
+def simulate(revisit, rates, rounds):
+    """Return which prompts are tried in each round, when a tried prompt shows the rate of its round."""
+    memory, told, tried = {}, {}, []
+    for round in range(rounds):
+        known = example(id=sorted(told), pass_rate=[told[id] for id in sorted(told)]) if told else None
+        context = Context(Pool(range(len(rates)), 1), round=round, ledger=known, memory=memory)
+        ids = show(SkipSolved(revisit=revisit)(example(id=range(len(rates))), context), "id")
+        told |= {id: rates[id][min(round, len(rates[id]) - 1)] for id in ids}
+        tried.append(ids)
+    return tried
+
+
+def test_revisits():
+    rates = [[1.0], [0.5], [0.0, 0.0, 0.0, 0.5]]  # always, half, and one that is learned in round 3
+    assert simulate(None, rates, 6) == [[0, 1, 2]] + [[1]] * 5
+    # left out first in round 1; after two rounds, in round 3, tried again; then left out from round 4 on
+    assert simulate(2, rates, 8) == [[0, 1, 2], [1], [1], [0, 1, 2], [1, 2], [1, 2], [0, 1, 2], [1, 2]]
+
+
+def test_a_prompt_that_is_missing_from_the_table_is_no_longer_counted():
+    memory: dict = {}
+    context = Context(Pool(range(3), 1), ledger=ledger(p0=1.0, p1=1.0), memory=memory)
+    SkipSolved(revisit=3)(example(id=[0, 1]), context)
+    assert memory == {"since": {"0": 0, "1": 0}}
+    SkipSolved(revisit=3)(example(id=[1]), Context(Pool(range(3), 1), round=1, ledger=context.ledger, memory=memory))
+    assert memory == {"since": {"1": 0}}
+
+
+def test_parameters():
+    with pytest.raises(PipelineError, match="Nothing lies between"):
+        SkipSolved(0.5, 0.5)
+    with pytest.raises(PipelineError, match=r"revisit.* is 0"):
+        SkipSolved(revisit=0)
+    assert SkipSolved(high=Linear(1.0, 0.5, 3)).at(3, {}).high == 0.5
+    assert SkipSolved().recalls == ("pass_rate",)
+
+
+def test_a_ledger_without_the_rate_is_told():
+    context = Context(Pool(range(2), 1), ledger=example(id=[0], **{"scores.x": [1.0]}))
+    with pytest.raises(DataError, match=r"Remember\(\['pass_rate'\]\)"):
+        SkipSolved()(example(id=[0]), context)
