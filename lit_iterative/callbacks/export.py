@@ -1,6 +1,7 @@
 """Export: the policy as a plain folder that transformers loads."""
 
 import os
+from typing import Any
 
 import lightning.pytorch as pl
 
@@ -55,7 +56,8 @@ class Export(pl.Callback):
 
     def _write(self, trainer: pl.Trainer, module: pl.LightningModule, place: str) -> None:
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            module.export(place)
+            write: Any = module.export
+            write(place)
 
 
 def _rounds(trainer: pl.Trainer) -> Rounds | None:

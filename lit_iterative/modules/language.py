@@ -23,6 +23,7 @@ from lit_iterative.modules.backbone import Backbone, LoRA
 from lit_iterative.modules.folders import whole_folder
 from lit_iterative.modules.held_out import HeldOut
 from lit_iterative.modules.objective import Objective, reference_error
+from lit_iterative.modules.rounding import arithmetic
 from lit_iterative.modules.step_metrics import StepMetrics
 from lit_iterative.modules.text import Chat, TextCodec
 from lit_iterative.modules.trained import PROOF, check_restorable, check_restored, fingerprint, trained_part
@@ -222,7 +223,8 @@ class LanguagePolicy(pl.LightningModule):
         self.network.eval()
         try:
             with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-                reference_error(batch, score(self.network, batch.sequences), str(self.trainer.precision))
+                kind = arithmetic(self.network, str(self.trainer.precision))
+                reference_error(batch, score(self.network, batch.sequences), kind)
         finally:
             for module, training in modes.items():
                 module.training = training

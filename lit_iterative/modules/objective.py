@@ -14,10 +14,7 @@ from lit_iterative.errors import SetupError
 from lit_iterative.losses.batch import PairLogProbs, SequenceLogProbs, UnpairedLogProbs
 from lit_iterative.losses.log_probs import Scored
 from lit_iterative.losses.table import LOSSES, BoundLoss, Kind, find_loss
-
-#: How far a log-probability may be from the reference's where both are the same weights, in nats.
-TOLERANCE = {"32-true": 1e-3, "64-true": 1e-3}
-TOLERANCE_OF_LOW_PRECISION = 0.5
+from lit_iterative.modules.rounding import tolerance
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,7 @@ def _of_pairs(pairs: PairLogProbs, beta: float) -> dict[str, Tensor]:
     }
 
 
-def reference_error(batch: Batch, scored: Scored, precision: str) -> float:
+def reference_error(batch: Batch, scored: Scored, kind: torch.dtype) -> float:
     """Return how far the policy's log-probabilities are from the reference's, in nats, where both are the same weights.
 
     Then the sigmoid loss is ln 2 and every margin 0.
@@ -190,7 +187,7 @@ def reference_error(batch: Batch, scored: Scored, precision: str) -> float:
     Args:
         batch: Rows with reference log-probabilities; 0 is returned without.
         scored: The policy's.
-        precision: The trainer's; rounding of batches of other shapes is allowed for in low ones.
+        kind: The type that the policy computes in, whose rounding is allowed for.
 
     Raises:
         SetupError: If it is too far.
@@ -199,11 +196,12 @@ def reference_error(batch: Batch, scored: Scored, precision: str) -> float:
     if not all(name in batch.columns for name in names):
         return 0.0
     reference = torch.cat([batch.columns[name] for name in names])
-    error = float((scored.sums[: len(reference)] - reference).abs().max())
-    if not error <= TOLERANCE.get(precision, TOLERANCE_OF_LOW_PRECISION):
+    errors = (scored.sums[: len(reference)] - reference).abs()
+    if not (errors <= tolerance(scored.tokens[: len(reference)], kind)).all():
         raise SetupError(
             "The policy as this round's training starts is its own reference, but their log-probabilities differ by "
-            f"{error:.4g} nats in the first batch. Does a hook change the weights between the round and its first "
-            "step, does a layer draw random numbers in evaluation, or does the DataModule change completions?"
+            f"up to {float(errors.max()):.4g} nats in the first batch. Does a hook change the weights between the "
+            "round and its first step, does a layer draw random numbers in evaluation, or does the DataModule change "
+            "completions?"
         )
-    return error
+    return float(errors.max())
