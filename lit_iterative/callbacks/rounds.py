@@ -383,6 +383,7 @@ class Rounds(pl.Callback):
                 f"Round {version.round} is empty: none of {version.manifest.pool_rows} inputs was kept. Training goes "
                 "on with the data of before. Lower the threshold, or train longer before the first round."
             )
+        self._own_reference &= version.manifest.serves == version.round  # else with the references of before
         self._data.serve(version)
         seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
         _compat.reload_train_dataloader(trainer)
