@@ -1,7 +1,8 @@
 """Kills runs the hard way and lets the same command finish them; prints what came of it as JSON.
 
 A process of its own, which imports everything once and forks for every run, so that a run takes a second.
-``python -m tests.integration.kill_driver FOLDER random 20`` or ``… FOLDER writes 0``.
+``python -m tests.integration.kill_driver FOLDER random 20`` or ``… FOLDER writes 0``; with ``words`` behind it, of the
+language project, which also knows ``… FOLDER calls 0 words``.
 """
 
 import json
@@ -17,7 +18,9 @@ from typing import Any
 
 import torch
 
-from tests.projects import tiny
+from lit_iterative.modules.language import LanguagePolicy
+from lit_iterative.ops.language.pairs import BestWorst
+from tests.projects import spoken, tiny, words
 from tests.projects.pipelines import stateful
 
 
@@ -30,12 +33,34 @@ class Augmented(tiny.TinyRefreshable):
         return [batch[0] + 0.1 * torch.randn_like(batch[0]), *batch[1:]]
 
 
-def run(folder: str, die_at_write: int | None = None) -> None:
-    """Train in this process, which is a child; optionally die in the middle of the n-th write."""
+def run_tiny(folder: str) -> Any:
+    return tiny.fit(folder, stateful(0.6, warmup=2, shard_size=64), data=Augmented())
+
+
+PROJECTS = {"tiny": run_tiny, "words": spoken.fit}
+#: In which call of what to die, in the language project: of each, one in each of two rounds, or in training on them.
+CALLS = [
+    (LanguagePolicy, "generate", 3),
+    (LanguagePolicy, "generate", 7),
+    (words.Closeness, "__call__", 2),
+    (words.Closeness, "__call__", 5),
+    (BestWorst, "__call__", 3),
+    (BestWorst, "__call__", 4),
+    (LanguagePolicy, "log_probs", 2),
+    (LanguagePolicy, "log_probs", 11),
+    (LanguagePolicy, "training_step", 4),
+    (LanguagePolicy, "training_step", 6),
+]
+
+
+def run(folder: str, project: str, die_at_write: int | None = None, die_in_call: int | None = None) -> None:
+    """Train in this process, which is a child; optionally die in the middle of the n-th write, or in a call."""
     os.makedirs(folder, exist_ok=True)
     if die_at_write is not None:
         _die_at(die_at_write)
-    made = tiny.fit(folder, stateful(0.6, warmup=2, shard_size=64), data=Augmented())
+    if die_in_call is not None:
+        _die_in(*CALLS[die_in_call])
+    made = PROJECTS[project](folder)
     with open(os.path.join(folder, "outcome.json"), "w") as file:
         json.dump(tiny.outcome(folder, made), file)
 
@@ -62,7 +87,20 @@ def _die_at(number: int) -> None:
     os.rename = partial(deadly, os.rename)  # type: ignore[assignment]
 
 
-def child(folder: str, die_at_write: int | None = None, kill_after: float | None = None) -> tuple[bool, float]:
+def _die_in(owner: type, name: str, number: int) -> None:
+    """Kill this process in the n-th call of a method."""
+    calls, method = [0], getattr(owner, name)
+
+    def deadly(*arguments: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return method(*arguments, **options)
+
+    setattr(owner, name, deadly)
+
+
+def child(folder: str, project: str, kill_after: float | None = None, **death: int) -> tuple[bool, float]:
     """Run in a fork; return whether it finished, and the seconds it took."""
     start = time.monotonic()
     pid = os.fork()
@@ -70,7 +108,7 @@ def child(folder: str, die_at_write: int | None = None, kill_after: float | None
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         try:
-            run(folder, die_at_write)
+            run(folder, project, **death)
         except BaseException as error:  # noqa: BLE001  # a child must not return
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(3)
@@ -102,31 +140,35 @@ def outcome(folder: str) -> Any:
         return json.load(file)
 
 
-def trial(folder: str, **kill: Any) -> dict[str, Any]:
+def trial(folder: str, project: str, **kill: Any) -> dict[str, Any]:
     """Kill a run and finish it with the same command."""
-    finished, _ = child(folder, **kill)
+    finished, _ = child(folder, project, **kill)
     state = "finished" if finished else state_of(folder)
-    if not finished and not child(folder)[0]:
+    if not finished and not child(folder, project)[0]:
         raise SystemExit("the second run did not finish")
     return {"state": state, "outcome": outcome(folder)}
 
 
-def main(root: str, kind: str, count: int) -> None:
+def main(root: str, kind: str, count: int, project: str = "tiny") -> None:
     torch.set_num_threads(1)
-    _, seconds = child(f"{root}/whole")
+    _, seconds = child(f"{root}/whole", project)
     whole = outcome(f"{root}/whole")
     trials: list[dict[str, Any]] = []
     if kind == "random":
         draw = random.Random(0)
         while sum(trial["state"] != "finished" for trial in trials) < count:
-            trials.append(trial(f"{root}/{len(trials)}", kill_after=draw.uniform(0.1, 0.95) * seconds))
+            kill_after = draw.uniform(0.1, 0.95) * seconds
+            trials.append(trial(f"{root}/{len(trials)}", project, kill_after=kill_after))
+    elif kind == "calls":
+        for number, (_, name, _) in enumerate(CALLS):
+            trials.append({**trial(f"{root}/{number}", project, die_in_call=number), "in": name})
     else:
         number = 0
         while not trials or trials[-1]["state"] != "finished":
             number += 1
-            trials.append(trial(f"{root}/{number}", die_at_write=number))
+            trials.append(trial(f"{root}/{number}", project, die_at_write=number))
     print(json.dumps({"whole": whole, "trials": trials}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
