@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.plugins import DoublePrecision
 
 
 def to_device(trainer: pl.Trainer, batch: Any) -> Any:
@@ -47,6 +48,9 @@ def resume_from(trainer: pl.Trainer, path: str, taken: Callable[[], None] = lamb
 
     def restore_from(checkpoint_path: Any = None, *args: Any, **kwargs: Any) -> None:
         del connector._restore_modules_and_callbacks
+        if isinstance(trainer.precision_plugin, DoublePrecision):
+            # Lightning does so only after it has restored, and would lose what float32 cannot hold.
+            trainer.precision_plugin.convert_module(trainer.lightning_module)
         if not checkpoint_path:
             taken()
         restore(checkpoint_path or path, *args, **kwargs)

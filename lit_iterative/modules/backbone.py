@@ -82,6 +82,10 @@ class Pretrained(Backbone):
                 f"The weights in {self.path} are quantised, so that only an adapter can be trained. Give the settings "
                 "they were saved with, quantisation={load_in_4bit: true, ...}, and a lora."
             )
+        for layer in network.modules():
+            # On some CPUs the first pass in evaluation mode would round the scales for a kernel without gradients.
+            if hasattr(layer, "support_avx512bf16_for_cpu"):
+                layer.support_avx512bf16_for_cpu = False
         return network
 
     def _quantisation(self) -> Any:
