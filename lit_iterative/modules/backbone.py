@@ -66,8 +66,8 @@ class Pretrained(Backbone):
         """Return the model.
 
         Raises:
-            SetupError: If quantisation is asked for and bitsandbytes is not installed, or the files are quantised and
-                nothing says so.
+            SetupError: If quantisation is asked for and bitsandbytes is not installed, the files are quantised and
+                nothing says so, or four-bit weights are kept as floating-point numbers.
         """
         from transformers import AutoModelForCausalLM
 
@@ -77,16 +77,25 @@ class Pretrained(Backbone):
         if self.quantisation:
             options["quantization_config"] = self._quantisation()
         network = AutoModelForCausalLM.from_pretrained(self.path, **options)
+        self._prepare_quantised(network)
+        return network
+
+    def _prepare_quantised(self, network: Any) -> None:
         if getattr(network, "is_quantized", False) and not self.quantisation:
             raise SetupError(
                 f"The weights in {self.path} are quantised, so that only an adapter can be trained. Give the settings "
                 "they were saved with, quantisation={load_in_4bit: true, ...}, and a lora."
             )
+        for weight in network.parameters():
+            if type(weight).__name__ == "Params4bit" and weight.is_floating_point():
+                raise SetupError(
+                    f"Four-bit weights are kept as {weight.dtype}, which a trainer of another precision would take for "
+                    "numbers and convert. Leave bnb_4bit_quant_storage at uint8."
+                )
         for layer in network.modules():
             # On some CPUs the first pass in evaluation mode would round the scales for a kernel without gradients.
             if hasattr(layer, "support_avx512bf16_for_cpu"):
                 layer.support_avx512bf16_for_cpu = False
-        return network
 
     def _quantisation(self) -> Any:
         try:

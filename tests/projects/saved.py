@@ -37,12 +37,12 @@ def seeded(config: dict[str, Any] = LLAMA, lora: LoRA | None = None, seed: int =
     return made
 
 
-def pretrained(path: str, quantisation: dict[str, Any] = NF4, **options: Any) -> LanguagePolicy:
+def pretrained(path: str, quantisation: dict[str, Any] = NF4, seed: int = 0, **options: Any) -> LanguagePolicy:
     """Return a policy on a saved model, with an adapter unless told otherwise."""
     made = policy()
     options = {"lora": LoRA(r=4), "objective": made.objective, "optimizer": made._optimizer, **options}
     with isolate_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         made = LanguagePolicy(Pretrained(path, quantisation=quantisation), held_out=made.held_out, **options)
         made.configure_model()
     return made
