@@ -288,7 +288,7 @@ class Rounds(pl.Callback):
         if teacher is not None:
             saved["ema"] = teacher.weights
         return Context(
-            pool=self._data.pool(),
+            pool=self._data.pool_after(previous),
             round=round,
             seed=self.plan.seed,
             metrics=self._metrics,

@@ -15,6 +15,7 @@ from lit_iterative.datamodules.mixing import Mixing, Rows
 from lit_iterative.datamodules.records import Record, read_records
 from lit_iterative.datamodules.refreshable import Refreshable
 from lit_iterative.errors import DataError, SetupError
+from lit_iterative.ops.language.add_prompts import ROUND, written_prompts
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.store import Version
 
@@ -34,7 +35,7 @@ class Examples(pl.LightningDataModule):
         id: The field of a prompt's id; its position when left out. Name one when prompts come, go or move.
         batch_size: Rows in a training step.
         eval_batch_size: Prompts in a validation step.
-        max_prompt_tokens: Longer prompts are left out, and counted; all are taken when left out.
+        max_prompt_tokens: Longer prompts are left out, with a warning; all are taken when left out.
         num_workers: Processes that make batches.
     """
 
@@ -76,8 +77,12 @@ class Examples(pl.LightningDataModule):
         for field, given in fields.items():
             if record.get(given) is None:
                 raise DataError(
-                    f"A record of {name} has the fields {sorted(record)}, but its {field} is looked for in {given!r}. "
-                    f"Name the field: PromptData({field}=...)."
+                    f"A record of {name} has the fields {sorted(record)}, but its {field} is looked for in {given!r}, "
+                    f"which is missing or empty. Name the field: PromptData({field}=...)."
+                )
+            if field == "prompt" and not isinstance(record[given], str | list):
+                raise DataError(
+                    f"A record of {name} has the prompt {record[given]!r}. Give a text, or a list of chat messages."
                 )
         return {**record, **{field: record[given] for field, given in fields.items()}}
 
@@ -185,16 +190,34 @@ class PromptData(Refreshable, Examples):
 
     def pool(self) -> Pool:
         """Return the prompts."""
-        kept = [record for record in enumerate(self.records("prompts")) if self._fits(record[1])]
-        left_out = len(self.records("prompts")) - len(kept)
-        if left_out:
-            rank_zero_warn(f"{left_out} prompts have more than {self.max_prompt_tokens} tokens and are left out.")
-        ids = [place if self._id is None else record[self._id] for place, record in kept]
-        return Pool([record for _, record in kept], self.batch_size, ids=ids)
+        return self.pool_after(None)
+
+    def pool_after(self, previous: Version | None) -> Pool:
+        """Return the prompts, and behind them those that the policy has written (see ``AddPrompts``) up to a round.
+
+        These have the fields of the others, but all that is known of them is the prompt.
+        """
+        given = self.records("prompts")
+        blank = dict.fromkeys(name for record in given for name in record)
+        records = [(self._id_of(place, record), record) for place, record in enumerate(given)]
+        for written in written_prompts(None if previous is None else previous.ledger()):
+            records.append((written.id, {**blank, "prompt": written.prompt, ROUND: written.round}))
+        kept = [(id, record) for id, record in records if self._fits(record)]
+        if len(kept) < len(records):
+            rank_zero_warn(
+                f"{len(records) - len(kept)} of {len(records)} prompts have more than {self.max_prompt_tokens} tokens "
+                "and are left out."
+            )
+        return Pool([record for _, record in kept], self.batch_size, ids=[id for id, _ in kept])
+
+    def _id_of(self, place: int, record: Record) -> Any:
+        if self._id is None:
+            return place
+        if record.get(self._id) is None:
+            raise DataError(f"A prompt has the fields {sorted(record)}, but its id is looked for in {self._id!r}.")
+        return record[self._id]
 
     def _fits(self, record: Record) -> bool:
-        if self._id is not None and record.get(self._id) is None:
-            raise DataError(f"A prompt has the fields {sorted(record)}, but its id is looked for in {self._id!r}.")
         return self.max_prompt_tokens is None or len(self.policy.encode(record["prompt"])) <= self.max_prompt_tokens
 
     def rows(self, gold: Any, version: Version | None) -> Rows:

@@ -59,6 +59,14 @@ class Refreshable(pl.LightningDataModule):
             )
         return pool_of(loader, self.pool_ids(), self.pool_truth())
 
+    def pool_after(self, previous: Version | None) -> Pool:
+        """Return the inputs of the round behind this one; those of :meth:`pool` unless you define it.
+
+        Args:
+            previous: The round before, of which a pool may depend that grows; none in front of the first.
+        """
+        return self.pool()
+
     def pool_ids(self) -> Any:
         """Return the ids of the inputs; their positions unless you define it."""
         return self._yours("pool_ids")

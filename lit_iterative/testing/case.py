@@ -1,5 +1,6 @@
 """A case: an op with a table to run it on and the rounds around it."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,11 +29,13 @@ class OpCase:
         given: A table with an ``id`` and all that the op requires; an example of the usual columns, or of
             completions, when left out.
         ledger: What is remembered of every input when the first round starts.
+        item: Makes the inputs of the pool, each of its place.
     """
 
     op: Op
     given: pa.Table | None = None
     ledger: pa.Table | None = None
+    item: Callable[[int], Any] = float
 
     @cached_property
     def table(self) -> pa.Table:
@@ -50,7 +53,7 @@ class OpCase:
     @cached_property
     def pool(self) -> Pool:
         """Inputs with the ids of the table, in another order than theirs."""
-        return pool_of_ids(np.unique(read(self.table, "id")))
+        return pool_of_ids(np.unique(read(self.table, "id")), self.item)
 
     def context(self, round: int = 0, ranks: Ranks | None = None) -> Context:
         """Return the first round, or the second with all that the first left; nothing of it is shared."""
@@ -99,6 +102,6 @@ class OpCase:
         return replace(self, op=op)
 
 
-def pool_of_ids(ids: Array) -> Pool:
-    """Return a pool with these ids whose inputs are numbers, without hidden labels."""
-    return Pool(dataset=[float(number) for number in range(len(ids))], batch_size=4, ids=ids)
+def pool_of_ids(ids: Array, item: Callable[[int], Any] = float) -> Pool:
+    """Return a pool with these ids whose inputs are numbers, or what is made of them, without hidden labels."""
+    return Pool(dataset=[item(number) for number in range(len(ids))], batch_size=4, ids=ids)

@@ -179,7 +179,7 @@ def check_string_ids(case: OpCase) -> None:
     table = renamed_ids(case.table)
     ids = np.unique(read(table, "id").astype(str))
     named = OpCase(case.op, table, None if case.ledger is None else renamed_ids(case.ledger))
-    named.__dict__["pool"] = pool_of_ids(ids)
+    named.__dict__["pool"] = pool_of_ids(ids, case.item)
     wanted = _types_beside_ids(case.run(case.table))
     for round in (0, 1):
         found = _types_beside_ids(named.run(table, round))

@@ -76,7 +76,9 @@ OP_CHECKS: tuple[OpCheck, ...] = (
 )
 
 
-def check_op(op: Op, table: pa.Table | None = None, ledger: pa.Table | None = None) -> None:
+def check_op(
+    op: Op, table: pa.Table | None = None, ledger: pa.Table | None = None, item: Callable[[int], Any] = float
+) -> None:
     """Run every check on an op.
 
     Args:
@@ -84,6 +86,7 @@ def check_op(op: Op, table: pa.Table | None = None, ledger: pa.Table | None = No
         table: At least twelve rows with an ``id`` and all columns that it requires; an example of the usual columns
             when left out.
         ledger: What is remembered of every input when the first round starts, where the op wants that.
+        item: Makes the inputs of the pool, each of its place; numbers when left out.
 
     Raises:
         ConformanceError: If the op breaks a promise; the message names it and the remedy.
@@ -92,6 +95,6 @@ def check_op(op: Op, table: pa.Table | None = None, ledger: pa.Table | None = No
         >>> from lit_iterative.ops import Threshold
         >>> check_op(Threshold(0.8))
     """
-    case = OpCase(op, table, ledger)
+    case = OpCase(op, table, ledger, item)
     for check in OP_CHECKS:
         check(case)
