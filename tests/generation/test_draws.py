@@ -187,6 +187,13 @@ def test_the_largest_number_never_passes_the_last_possible_token():
     assert drawn.max() <= 899
 
 
+def test_a_large_vocabulary_is_added_up_exactly_enough():
+    # in float32 the sum of 200,000 probabilities would be off by many tokens
+    size, u = 200_000, uniforms(SEEDS[:50], 1)
+    drawn = draw(torch.zeros(1, size).expand(50, -1), u, Sampling())
+    assert np.abs(drawn.numpy() - np.floor(u * size)).max() <= 1
+
+
 def test_a_draw_is_the_same_in_any_batch_and_in_low_precision_logits():
     logits = torch.randn(64, 30, generator=torch.Generator().manual_seed(1)).bfloat16()
     u = uniforms(SEEDS[:64], 5)

@@ -23,8 +23,8 @@ def start(folder: Any, *arguments: str, project: str = "tiny") -> subprocess.Pop
     return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
-def finish(folder: Any, *arguments: str) -> dict[str, Any]:
-    process = start(folder, *arguments)
+def finish(folder: Any, *arguments: str, project: str = "tiny") -> dict[str, Any]:
+    process = start(folder, *arguments, project=project)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors[-6000:]
     with open(os.path.join(folder, "outcome.json")) as file:

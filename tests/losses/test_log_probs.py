@@ -151,4 +151,5 @@ def test_positions_are_given_to_the_model_and_the_cache_is_off():
 
     score(model, pad([[1, 5], [1]], [[6, 2], [7]], 0))
     assert seen["position_ids"].tolist() == [[0, 1, 2, 3], [0, 1, 1, 1]]
+    assert seen["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
     assert seen["use_cache"] is False
