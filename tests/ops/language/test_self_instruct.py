@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from lit_iterative.callbacks import Rounds
 from lit_iterative.errors import DataError, PipelineError
@@ -258,6 +259,7 @@ class Longer(Closeness):
 
 
 def fit(tmp_path, name, epochs, *more):
+    torch.manual_seed(0)  # the order of the examples
     callback, module = growing(tmp_path / "rounds" / name)
     trainer(tmp_path / name, [callback, *more], max_epochs=epochs).fit(module, data(6))
     return list(callback.store.versions())
