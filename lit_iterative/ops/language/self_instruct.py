@@ -98,9 +98,9 @@ class SelfInstruct(Op):
             mine = draw.permutation(sorted(own))[: min(self.own, self.shots)].tolist()
             theirs = draw.permutation(given)[: self.shots - len(mine)].tolist()
             shots = [texts[place] for place in draw.permutation([*theirs, *mine]).astype(int)]
-            read = self.opening + "".join(f"{self.before}{text}{self.after}" for text in shots) + self.before
+            shown = self.opening + "".join(f"{self.before}{text}{self.after}" for text in shots) + self.before
             id = context.pool.keys[rows[number % len(rows)]].item()
-            tasks.setdefault(id, []).append((number, read))
+            tasks.setdefault(id, []).append((number, shown))
         return tasks
 
     def _written(self, table: pa.Table, tasks: dict[Any, list[tuple[int, str]]], context: Context) -> pa.Table:

@@ -1,13 +1,15 @@
-"""A stand-in for the policy whose log-probabilities a test decides, by the weights that are asked."""
+"""Stand-ins: a policy whose log-probabilities a test decides, by the weights that are asked, and a lenient verifier."""
 
 from contextlib import contextmanager
 
 import numpy as np
 
+from lit_iterative.columns import read, write
 from lit_iterative.generation.language import TokenScores
 from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
 from lit_iterative.testing.fake_language import FakeLanguage
+from tests.projects.words import Closeness
 
 
 class Told(FakeLanguage):
@@ -38,3 +40,15 @@ def told(pool=None, round=0, **log_probs) -> Context:
     """Return a context in which the policy is told what to say; ``live`` stands for the live weights."""
     models = {None if name == "live" else name: Told(log_prob) for name, log_prob in log_probs.items()}
     return Context(pool or Pool(range(9), 1), round=round, forward=ToldForward(models))
+
+
+class FirstDigit(Closeness):
+    """Scores as correct what begins with the first digit of the answer."""
+
+    @property
+    def provides(self):
+        return ("scores.correct",)
+
+    def __call__(self, table, context):
+        score = read(Closeness()(table, context), "scores.reward") == 0
+        return write(table, **{"scores.correct": score.astype(float)})

@@ -7,18 +7,27 @@ import numpy as np
 import pytest
 import torch
 
+from lit_iterative.callbacks import Rounds
 from lit_iterative.columns import read, write
 from lit_iterative.errors import PipelineError
 from lit_iterative.losses.batch import PairLogProbs
 from lit_iterative.losses.table import find_loss
-from lit_iterative.ops import Context
+from lit_iterative.modules.objective import Objective
+from lit_iterative.ops import Context, Previous
 from lit_iterative.ops.language.agreed_pairs import AgreedPairs, mean_ranks
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency, tau
+from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
+from lit_iterative.ops.language.pairs import BestWorst
+from lit_iterative.ops.language.prompts import Prompts
+from lit_iterative.ops.language.reference import ReferenceLogProbs
+from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.testing import candidates
 from lit_iterative.pool import Pool
+from lit_iterative.rounds.plan import Phase, When
 from lit_iterative.testing import candidates as plain
 from lit_iterative.testing import check_op
 from lit_iterative.testing.text_tables import completions
+from tests.projects.words import SAMPLING, data, policy, trainer
 
 TWO = ["scores.implicit", "scores.judge"]
 NAN = math.nan
@@ -154,3 +163,28 @@ def test_the_widest_pair_is_taken():
 def test_ranks_of_rows_without_a_score():
     ranks = mean_ranks(np.array([[1.0, NAN, 2.0], [3.0, 4.0, 5.0]]), [(0, 3)])
     np.testing.assert_array_equal(ranks, [0.0, NAN, 1.0])
+
+
+def test_rewards_of_two_iterates_in_a_fit(tmp_path):
+    ops = [
+        Prompts(),
+        Sample(4, SAMPLING),
+        ImplicitReward(),
+        ImplicitReward(actor=Previous(), score="previous"),
+        EvenLengths(),
+        RankConsistency(["scores.implicit", "scores.previous"]),
+        BestWorst("scores.implicit", truncated="keep"),
+        ConsistencyPreference(),
+        ReferenceLogProbs(),
+    ]
+    torch.manual_seed(0)  # the order of the examples
+    callback = Rounds([Phase(ops)], When(1, 1), shard_size=5)
+    run = trainer(tmp_path, [callback], max_epochs=4)
+    run.fit(policy(objective=Objective("soft_dpo", {"beta": 0.1})), data(12))
+    metrics = [version.manifest.metrics for version in callback.store.versions()]
+    assert metrics[0]["length_gap_before"] != metrics[0]["length_gap"] or metrics[0]["length_penalty"] == 0
+    for version, measured in zip(callback.store.versions(), metrics, strict=True):
+        (preference,) = set(version.table()["preference"].to_pylist())  # the mean for all
+        assert preference == pytest.approx(measured["preference"], rel=1e-6)
+    assert 0 <= metrics[1]["consistency"] < 1  # by then the iterates differ
+    assert torch.isfinite(run.callback_metrics["train_loss"])

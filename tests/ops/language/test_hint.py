@@ -28,7 +28,8 @@ from lit_iterative.testing import check_op
 from lit_iterative.testing.fake_language import FakeLanguage
 from lit_iterative.testing.fixtures import FakeForward
 from lit_iterative.testing.text_tables import completions
-from tests.projects.words import SAMPLING, Closeness, data, policy, sums, trainer
+from tests.ops.language.actors import FirstDigit
+from tests.projects.words import SAMPLING, data, policy, sums, trainer
 
 CORRECT = "scores.correct"
 CODEC = FakeLanguage()
@@ -185,29 +186,17 @@ def test_parameters():
 # ---- in a fit ---------------------------------------------------------------------------------------------
 
 
-class Exact(Closeness):
-    """Scores as correct what begins with the first digit of the answer."""
-
-    @property
-    def provides(self):
-        return (CORRECT,)
-
-    def __call__(self, table, context):
-        made = Closeness()(table, context)
-        score = (read(made, "scores.reward") == 0).astype(float)
-        return write(table, **{CORRECT: score})
-
-
 def test_star_trains_on_what_hints_helped_to_find(tmp_path):
     ops = [
         Prompts(["answer"]),
         Hint("{answer}={prompt}"),
         Sample(2, SAMPLING),
-        Exact(),
+        FirstDigit(),
         Rationalise(6, SAMPLING),
-        Exact(),
+        FirstDigit(),
         Accept(hinted="hinted", truncated="keep"),
     ]
+    torch.manual_seed(0)  # the order of the examples
     callback = Rounds([Phase(ops)], When(1, 1), shard_size=5)
     trainer(tmp_path, [callback], max_epochs=2).fit(policy(), data(20))
     (version,) = callback.store.versions()
@@ -232,6 +221,7 @@ def test_contrastive_prompts_need_no_judge(tmp_path):
         ContrastivePrompts(truncated="keep"),
         ReferenceLogProbs(),
     ]
+    torch.manual_seed(0)  # the order of the examples
     callback = Rounds([Phase(ops)], When(1, 1), shard_size=5)
     module = policy(optimizer=partial(torch.optim.SGD, lr=1e-3))
     trainer(tmp_path, [callback], max_epochs=2).fit(module, data(12))

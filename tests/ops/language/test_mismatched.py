@@ -77,6 +77,7 @@ def test_kto_from_sampling_to_training(tmp_path):
         Mismatched(),
         ReferenceLogProbs(of="judged"),
     ]
+    torch.manual_seed(0)  # the order of the examples
     callback = Rounds([Phase(ops)], When(1, 1))
     module = policy(objective=Objective("kto", {"beta": 0.1}), optimizer=partial(torch.optim.AdamW, lr=1e-3))
     run = trainer(tmp_path, [callback], max_epochs=3)

@@ -2,14 +2,23 @@
 
 import numpy as np
 import pytest
+import torch
 
+from lit_iterative.callbacks import Rounds
 from lit_iterative.columns import read
 from lit_iterative.errors import DataError, PipelineError
-from lit_iterative.ops import Context, Linear
+from lit_iterative.ops import Context, Linear, Remember
+from lit_iterative.ops.language.accepted import Accept
+from lit_iterative.ops.language.pass_rate import PassRate
+from lit_iterative.ops.language.prompts import Prompts
+from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.solved import SkipSolved
 from lit_iterative.ops.testing import example, show
 from lit_iterative.pool import Pool
+from lit_iterative.rounds.plan import Phase, When
 from lit_iterative.testing import candidates, check_op
+from tests.ops.language.actors import FirstDigit
+from tests.projects.words import SAMPLING, data, policy, trainer
 
 IDS = np.unique(read(candidates(), "id"))
 LEDGER = example(id=IDS, pass_rate=np.array([0.0, 0.25, 1.0, np.nan] * 6)[: len(IDS)])
@@ -77,3 +86,27 @@ def test_a_ledger_without_the_rate_is_told():
     context = Context(Pool(range(2), 1), ledger=example(id=[0], **{"scores.x": [1.0]}))
     with pytest.raises(DataError, match=r"Remember\(\['pass_rate'\]\)"):
         SkipSolved()(example(id=[0]), context)
+
+
+def test_solved_prompts_are_skipped_in_a_fit(tmp_path):
+    ops = [
+        SkipSolved(revisit=1),
+        Prompts(["answer"]),
+        Sample(8, SAMPLING),
+        FirstDigit(),
+        PassRate(),
+        Remember(["pass_rate"]),
+        Accept(truncated="keep"),
+    ]
+    torch.manual_seed(0)  # the order of the examples
+    callback = Rounds([Phase(ops)], When(1, 1), shard_size=5)
+    trainer(tmp_path, [callback], max_epochs=4).fit(policy(), data(16))
+    first, second, third = callback.store.versions()
+    rates = dict(zip(*(first.ledger()[name].to_pylist() for name in ("id", "pass_rate")), strict=True))
+    assert len(rates) == 16
+    skipped = [id for id, rate in rates.items() if rate in (0.0, 1.0)]
+    assert 0 < len(skipped) < 16
+    kept = next(op for op in second.manifest.ops if op.name == "SkipSolved")
+    assert (kept.rows_in, kept.rows_out) == (16, 16 - len(skipped))
+    counted = next(op for op in third.manifest.ops if op.name == "SkipSolved").measured
+    assert counted["revisited"] == len(skipped)
