@@ -43,6 +43,7 @@ def test_without_adapter_the_base_speaks_and_with_it_again_the_policy(config):
     with module.without_adapter():
         torch.testing.assert_close(said(module.network), said(Fresh(ALPHABET, config).network().eval()))
     assert torch.equal(said(module.network), before)
+    assert all(parameter.requires_grad == ("lora_" in name) for name, parameter in module.named_parameters())
     assert not torch.allclose(before, said(Fresh(ALPHABET, config).network().eval()), atol=1e-2)
 
 

@@ -66,6 +66,15 @@ def test_a_policy_from_a_folder_samples_as_the_model_that_was_saved(saved):
     assert first == second
 
 
+def test_a_folder_keeps_its_chat_template(tmp_path):
+    path = save(tmp_path)
+    tokenizer = Pretrained(path).tokenizer()
+    tokenizer.chat_template = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}={% endfor %}"
+    tokenizer.save_pretrained(path)
+    policy = LanguagePolicy(Pretrained(path), chat="template")
+    assert policy.encode("1+2") == policy.encode([{"role": "user", "content": "1+2"}]) == [1, 5, 14, 6, 15]
+
+
 # ---- four bits --------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.op import Op
 from lit_iterative.ops.schedule import EveryK
 from lit_iterative.rounds import Phase, Store, When
-from tests.projects.saved import fit, seeded
+from tests.projects.saved import fit, pretrained, save, seeded
 from tests.projects.words import GPT2, LLAMA, SAMPLING, Closeness, data, pairs, policy, trainer
 
 REFERENCES = {
@@ -241,6 +241,12 @@ def test_gradient_checkpointing_changes_no_gradient(config, lora):
     again = loss_and_gradients(module)
     assert len(runs) == 2  # once forward, once more for the backward pass
     torch.testing.assert_close(again, kept, atol=1e-5, rtol=0)
+
+
+def test_gradient_checkpointing_of_four_bits_changes_no_gradient(tmp_path):
+    path = save(tmp_path)
+    kept = loss_and_gradients(pretrained(path))
+    torch.testing.assert_close(loss_and_gradients(pretrained(path, gradient_checkpointing=True)), kept)
 
 
 def test_gradient_checkpointing_in_a_fit(tmp_path):

@@ -11,7 +11,7 @@ from lit_iterative.modules.backbone import LoRA
 from lit_iterative.modules.language import LanguagePolicy
 from lit_iterative.modules.trained import PROOF, check_restored, fingerprint
 from lit_iterative.ops.actors import Base
-from lit_iterative.rounds import Store
+from lit_iterative.rounds import ReinitFromBase, RollBack, Store
 from lit_iterative.rounds.adapters import MergeAdapter, NewAdapter
 from lit_iterative.testing.tiny import Interruption
 from tests.projects.saved import NF4, fit, pretrained, save, seeded
@@ -123,6 +123,20 @@ def test_the_same_checkpoint_loads_without_a_trainer(tmp_path, saved):
     module.eval(), again.eval()
     assert again.generate(prompts, [3], SAMPLING) == module.generate(prompts, [3], SAMPLING)
     assert again.log_probs(prompts, [[5, 2]])[0].sum == module.log_probs(prompts, [[5, 2]])[0].sum
+
+
+@pytest.mark.parametrize("weights", [ReinitFromBase(), RollBack("train_loss", "max")])
+def test_weights_of_before_come_back_into_a_policy_that_saves_what_is_trained(tmp_path, saved, weights):
+    starts = {}
+
+    class Start(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 0:
+                starts[trainer.current_epoch] = {k: v.clone() for k, v in pl_module.state_dict().items()}
+
+    fit(tmp_path, pretrained(saved), pairs(weights=weights), Start())
+    first = starts[0] if isinstance(weights, ReinitFromBase) else starts[1]
+    assert all(torch.equal(starts[2][name], first[name]) for name in first)
 
 
 # ---- proofs -----------------------------------------------------------------------------------------------
