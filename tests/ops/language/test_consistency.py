@@ -1,4 +1,4 @@
-"""Kendall's tau against a count over pairs; preferences for the soft loss; pairs on which scores agree."""
+"""Kendall's tau against a count over pairs; preferences for the soft loss."""
 
 import math
 from itertools import combinations
@@ -14,7 +14,6 @@ from lit_iterative.losses.batch import PairLogProbs
 from lit_iterative.losses.table import find_loss
 from lit_iterative.modules.objective import Objective
 from lit_iterative.ops import Context, Previous
-from lit_iterative.ops.language.agreed_pairs import AgreedPairs, mean_ranks
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency, tau
 from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
 from lit_iterative.ops.language.pairs import BestWorst
@@ -44,10 +43,8 @@ def context() -> Context:
         (RankConsistency(TWO), completions(TWO)),
         (ConsistencyPreference(), RATED),
         (ConsistencyPreference(average=False), RATED),
-        (AgreedPairs(TWO), completions(TWO)),
-        (AgreedPairs([*TWO, "scores.reward"], at_most=1, truncated="drop"), completions([*TWO, "scores.reward"])),
     ],
-    ids=["consistency", "mean", "own", "all", "widest"],
+    ids=["consistency", "mean", "own"],
 )
 def test_conformance(op, table):
     check_op(op, table)
@@ -96,12 +93,11 @@ def test_three_scores_are_compared_two_by_two():
     assert read(RankConsistency(names)(table, context()), "scores.consistency")[0] == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("op", [RankConsistency, AgreedPairs])
-def test_one_score_agrees_with_nothing(op):
+def test_one_score_agrees_with_nothing():
     with pytest.raises(PipelineError, match="at least two"):
-        op(["scores.judge"])
+        RankConsistency(["scores.judge"])
     with pytest.raises(PipelineError, match="different"):
-        op(["scores.judge", "scores.judge"])
+        RankConsistency(["scores.judge", "scores.judge"])
 
 
 def test_unknown_everywhere_is_plain_dpo():
@@ -125,44 +121,6 @@ def test_the_soft_loss_of_the_preference_is_the_loss_of_the_paper():
         1 / (1 + math.exp(beta * delta))
     )
     assert find_loss("soft_dpo", {"beta": beta})(pairs).item() == pytest.approx(wanted)
-
-
-def by_hand(texts, first, second):
-    """All pairs of different texts that both scores order alike."""
-    rows = range(len(texts))
-    return {(texts[i], texts[j]) for i in rows for j in rows if first[i] > first[j] and second[i] > second[j]}
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_all_agreed_pairs_and_no_other(seed):
-    draw = np.random.default_rng(seed)
-    texts = list("abcdef")
-    first, second = draw.integers(0, 4, size=(2, 6)).astype(float)
-    told = context()
-    made = AgreedPairs(TWO)(candidates(texts, **{TWO[0]: first, TWO[1]: second}), told)
-    found = list(zip(made["chosen"].to_pylist(), made["rejected"].to_pylist(), strict=True))
-    wanted = by_hand(texts, first, second)
-    assert len(found) == len(wanted)
-    assert set(found) == wanted
-    opposed = sum((first[i] - first[j]) * (second[i] - second[j]) < 0 for i, j in combinations(range(6), 2))
-    ordered = sum(first[i] != first[j] or second[i] != second[j] for i, j in combinations(range(6), 2))
-    assert told.tally.values()["disagreements"] == opposed
-    assert told.tally.values()["agreement"] == pytest.approx(len(wanted) / ordered)
-
-
-def test_the_widest_pair_is_taken():
-    table = candidates(["a", "b", "c", "d~"], **{TWO[0]: [1, 2, 3, 4], TWO[1]: [0, 1, 5, 9]})
-    made = AgreedPairs(TWO, at_most=1)(table, context())
-    assert made.select(["chosen", "rejected", "chosen_score", "rejected_score", "weight"]).to_pylist() == [
-        {"chosen": "c", "rejected": "a", "chosen_score": pytest.approx(2 / 3), "rejected_score": 0.0, "weight": 1.0}
-    ]
-    kept = AgreedPairs(TWO, at_most=1, truncated="keep")(table, context())
-    assert kept["chosen"].to_pylist() == ["d"]
-
-
-def test_ranks_of_rows_without_a_score():
-    ranks = mean_ranks(np.array([[1.0, NAN, 2.0], [3.0, 4.0, 5.0]]), [(0, 3)])
-    np.testing.assert_array_equal(ranks, [0.0, NAN, 1.0])
 
 
 def test_rewards_of_two_iterates_in_a_fit(tmp_path):
