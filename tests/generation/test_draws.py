@@ -188,7 +188,6 @@ def test_the_largest_number_never_passes_the_last_possible_token():
 
 
 def test_a_large_vocabulary_is_added_up_exactly_enough():
-    # in float32 the sum of 200,000 probabilities would be off by many tokens
     size, u = 200_000, uniforms(SEEDS[:50], 1)
     drawn = draw(torch.zeros(1, size).expand(50, -1), u, Sampling())
     assert np.abs(drawn.numpy() - np.floor(u * size)).max() <= 1

@@ -42,7 +42,7 @@ def test_a_language_run_killed_in_any_stage_ends_like_the_one_that_was_not(tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "least", "states"), [("random", 20, 4), ("writes", 20, 6)])
+@pytest.mark.parametrize(("kind", "least", "states"), [("random", 20, 4), ("writes", 20, 5)])
 def test_killed_language_runs_end_like_the_one_that_was_not(tmp_path, kind, least, states):
     result = drive(tmp_path, kind, least, "words")
     killed = [trial for trial in result["trials"] if trial["state"] != "finished"]
