@@ -88,6 +88,12 @@ def test_short_ones_are_not_made_to_pay():
     assert context.tally.values()["length_penalty"] == 0
 
 
+def test_of_two_gaps_that_are_as_large_the_one_with_the_lower_price_is_taken():
+    context = Context(Pool([0], 1))
+    EvenLengths()(candidates(["aa", "b"], **{SCORE: [1, 0]}), context)  # a gap of 1, or of -1 from a price of 1 on
+    assert context.tally.values() == {"length_penalty": 0.0, "length_gap_before": 1.0, "length_gap": 1.0}
+
+
 def test_abstaining_scores_stay_out():
     known = candidates(["aaaa", "b", "cc", "dddd"], [0, 0, 1, 1], **{SCORE: [4, 1, 1, 2]})
     more = candidates(["e" * 50, "f"], [0, 2], **{SCORE: [math.nan, math.nan]})
