@@ -19,6 +19,7 @@ import lit_iterative.callbacks
 import lit_iterative.datamodules
 import lit_iterative.modules
 import lit_iterative.ops
+import lit_iterative.ops.language
 import lit_iterative.rounds  # noqa: F401
 from lit_iterative import __version__, control
 from lit_iterative.callbacks.lines import LogLines, RoundLines, rounds_of

@@ -87,12 +87,15 @@ METRICS = {"val_accuracy": 0.8}
 
 SCHEDULES: list[Schedule] = [
     ops.Cosine(1.0, 0.0, 5),
+    ops.EveryK(2),
     ops.FromMetric("val_accuracy", high=0.95),
     ops.Linear(0.5, 0.9, 4),
     ops.Steps([0.1, 0.5]),
 ]
 
 ACTORS: list[Actor] = [
+    ops.AtRound(2),
+    ops.Base(),
     ops.EMA(),
     ops.Ensemble([Policy(), EMA()]),
     ops.Initial(),

@@ -5,5 +5,6 @@ from lit_iterative.datamodules.jitter import Jitter
 from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.prompts import PromptData
 from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.datamodules.sums import SumsData
 
-__all__ = ["Digits", "DigitsData", "Jitter", "Mixing", "PromptData", "Refreshable"]
+__all__ = ["Digits", "DigitsData", "Jitter", "Mixing", "PromptData", "Refreshable", "SumsData"]

@@ -1,6 +1,17 @@
 """Ops: the small typed steps that a round is made of."""
 
-from lit_iterative.ops.actors import EMA, Actor, Ensemble, Initial, MCDropout, Policy, Previous, TestTimeAugmentation
+from lit_iterative.ops.actors import (
+    EMA,
+    Actor,
+    AtRound,
+    Base,
+    Ensemble,
+    Initial,
+    MCDropout,
+    Policy,
+    Previous,
+    TestTimeAugmentation,
+)
 from lit_iterative.ops.adaptive import AdaMatch, FlexMatch, FreeMatch
 from lit_iterative.ops.align import DistributionAlignment, Sinkhorn
 from lit_iterative.ops.balance import ClassBalance
@@ -15,7 +26,7 @@ from lit_iterative.ops.pools import AllInputs, GrowingPool, RandomInputs, Stream
 from lit_iterative.ops.predict import Predict
 from lit_iterative.ops.remember import Remember
 from lit_iterative.ops.revisit import Curriculum, Failures
-from lit_iterative.ops.schedule import Cosine, FromMetric, Linear, Schedule, Steps
+from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Linear, Schedule, Steps
 from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Margin, MutualInformation
 from lit_iterative.ops.select import Quantile, Threshold, TopK
 from lit_iterative.ops.softmatch import SoftMatch
@@ -28,6 +39,8 @@ __all__ = [
     "Agreement",
     "AllInputs",
     "Append",
+    "AtRound",
+    "Base",
     "Blend",
     "ClassBalance",
     "Confidence",
@@ -41,6 +54,7 @@ __all__ = [
     "Energy",
     "Ensemble",
     "Entropy",
+    "EveryK",
     "Failures",
     "FarthestPoint",
     "FlexMatch",

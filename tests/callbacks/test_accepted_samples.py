@@ -21,7 +21,7 @@ def test_the_pipeline():
     ops = accepted(actor=Initial()).plan.phases[0].ops
     assert [type(op).__name__ for op in ops] == ["Prompts", "Sample", "Closeness", "Accept"]
     assert ops[1].actor == Initial()
-    assert AcceptedSamples([Closeness()], ACCEPT, fields=["answer"]).plan.phases[0].ops[1].n == 8
+    assert AcceptedSamples([Closeness()], ACCEPT).plan.phases[0].ops[1].n == 8
 
 
 def test_two_rounds_of_imitation(tmp_path):

@@ -76,7 +76,7 @@ def data(prompts: int = 12, **options: Any) -> PromptData:
 
 def pairs(when: When = When(1, 1), **options: Any) -> PreferencePairs:  # noqa: B008
     """Return the callback: four completions a prompt, best against worst."""
-    return PreferencePairs([Closeness()], n=4, sampling=SAMPLING, fields=["answer"], when=when, **options)
+    return PreferencePairs([Closeness()], n=4, sampling=SAMPLING, when=when, **options)
 
 
 def trainer(folder: Any, callbacks: list[pl.Callback], **options: Any) -> pl.Trainer:

@@ -1,22 +1,33 @@
-"""Ops for language policies."""
+"""Ops for language policies: they read prompts, sample, score, and build the rows to train on."""
 
 from lit_iterative.ops.language.accepted import Accept, TopCandidates
+from lit_iterative.ops.language.add_prompts import AddPrompts
+from lit_iterative.ops.language.agreed_pairs import AgreedPairs
 from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
+from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency
 from lit_iterative.ops.language.dedup import DedupTokens
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
+from lit_iterative.ops.language.hint import Contexts, Hint
+from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
 from lit_iterative.ops.language.judge import Judge
 from lit_iterative.ops.language.judge_pairs import JudgePairs
+from lit_iterative.ops.language.judges import LocalJudge, PolicyJudge
 from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIncorrect
 from lit_iterative.ops.language.length import Length, LengthPenalty
+from lit_iterative.ops.language.likelihood import Likelihood, SelfCertainty, TokenEntropy
+from lit_iterative.ops.language.mismatched import Mismatched
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
 from lit_iterative.ops.language.prompts import Prompts
+from lit_iterative.ops.language.rationalise import Rationalise
 from lit_iterative.ops.language.reference import ReferenceLogProbs
 from lit_iterative.ops.language.reward import RewardModel
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.self_instruct import SelfInstruct
+from lit_iterative.ops.language.solved import SkipSolved
 from lit_iterative.ops.language.unpaired import Unpaired
 from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.ops.language.verify import Verify, VerifyWith
@@ -25,33 +36,50 @@ from lit_iterative.ops.language.win_rate import WinRate
 
 __all__ = [
     "Accept",
+    "AddPrompts",
+    "AgreedPairs",
     "AllPairs",
     "BestRandom",
     "BestWorst",
     "Combine",
+    "ConsistencyPreference",
+    "Contexts",
     "ContrastivePrompts",
     "CorrectIncorrect",
     "DedupTokens",
     "DistinctN",
+    "EvenLengths",
     "ExtractAnswer",
     "Fallback",
     "GoldOwn",
+    "Hint",
+    "ImplicitReward",
     "Judge",
     "JudgePairs",
     "Length",
     "LengthPenalty",
+    "Likelihood",
+    "LocalJudge",
     "MBRUtility",
+    "Mismatched",
     "Novelty",
     "PassRate",
     "PastFuture",
+    "PolicyJudge",
     "Prompts",
+    "RankConsistency",
     "RankedPairs",
+    "Rationalise",
     "ReferenceLogProbs",
     "RewardModel",
     "RunCode",
     "Sample",
+    "SelfCertainty",
     "SelfConsistency",
+    "SelfInstruct",
+    "SkipSolved",
     "Standardise",
+    "TokenEntropy",
     "TopCandidates",
     "Unpaired",
     "Verify",

@@ -1,0 +1,105 @@
+"""At least one instance of every public op for language policies, and what it is run on."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lit_iterative import answers
+from lit_iterative.columns import read, write
+from lit_iterative.generation.language import Sampling
+from lit_iterative.judging.rubric import Rubric
+from lit_iterative.ops import language as ops
+from lit_iterative.testing import OpCase, candidates, completions
+from tests.conformance_cases import LEDGER
+from tests.ops.language.builder_cases import BUILDERS
+from tests.ops.language.judges import ends_with_answer
+from tests.ops.language.judging import Whim
+from tests.ops.language.test_judge_pairs import pairs
+
+TWO = ["scores.implicit", "scores.judge"]
+SHORT = Sampling(max_new_tokens=6)
+
+
+def prompt_item(place: int) -> dict[str, Any]:
+    """Return an input of the pool; every fifth was written in round 2."""
+    return {"prompt": f"given {place}", "written_in": 2 if place % 5 == 4 else None}
+
+
+def judged() -> pa.Table:
+    """Return completions that are right or wrong, some of which were not judged."""
+    table = completions(["scores.correct"])
+    correct = read(table, "scores.correct").round()
+    return write(table, **{"scores.correct": np.where(np.arange(len(correct)) % 5 == 0, np.nan, correct)})
+
+
+def unsolved() -> pa.Table:
+    """Return completions without a right one, and a hint for each."""
+    table = completions(["scores.correct"]).drop_columns(["final"])
+    hints = {"context_ids": table["prompt_ids"], "scores.correct": np.zeros(table.num_rows)}
+    return write(table, **hints)
+
+
+def programs() -> pa.Table:
+    """Return two completions with a program, and others without."""
+    made = ["```python\ndef f(): return 1\n```", "```python\ndef f(): return 2\n```", *["no code"] * 10]
+    return write(completions(prompts=4, samples=3), text=pa.array(made), tests=pa.array(["assert f() == 1"] * 12))
+
+
+def written() -> pa.Table:
+    """Return prompts, of which some have written another."""
+    texts = [[f"{chr(97 + place)} {place % 9}"] if place % 2 else [] for place in range(23)]
+    return pa.table({"id": np.arange(23) * 7 % 101, "written": pa.array(texts, pa.list_(pa.string()))})
+
+
+def rated() -> pa.Table:
+    """Return pairs with a consistency, which is unknown for some."""
+    values = [float("nan"), 0.0, 0.5, 1.0, 0.75] * 5
+    return write(candidates(), **{"scores.consistency": np.array(values)[:23]})
+
+
+ALONE = completions().drop_columns(["group"])
+ONCE = completions(samples=1, prompts=12).select(["id", "prompt_ids"])
+PAIRS = write(pairs(), prompt_ids=pa.array([[1, 50 + row] for row in range(pairs().num_rows)], pa.list_(pa.int32())))
+WHIM = Whim(["Verdict: A", "Verdict: B", "Verdict: tie", "?"])
+GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
+
+OPS: list[OpCase] = [
+    *BUILDERS,
+    OpCase(ops.AddPrompts(), written(), item=prompt_item),
+    OpCase(ops.AgreedPairs(TWO), completions(TWO)),
+    OpCase(ops.ConsistencyPreference(), rated()),
+    OpCase(ops.ConsistencyPreference(average=False), rated()),
+    OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong: {prompt}"}), ALONE),
+    OpCase(ops.EvenLengths(), completions(["scores.implicit"])),
+    OpCase(ops.ExtractAnswer()),
+    OpCase(ops.ExtractAnswer(answers.AfterMarker())),
+    OpCase(ops.Hint("{prompt} It is {answer}. Why?"), ALONE),
+    OpCase(ops.ImplicitReward(beta=0.5, length_penalty=0.1)),
+    OpCase(ops.Judge(Whim())),
+    OpCase(ops.Judge(Whim(), GOOD, "probabilities")),
+    OpCase(ops.JudgePairs(WHIM), pairs()),
+    OpCase(ops.Likelihood()),
+    OpCase(ops.Likelihood(normalise=True)),
+    OpCase(ops.Mismatched()),
+    OpCase(ops.PassRate(), judged()),
+    OpCase(ops.Prompts(), pa.table({"id": np.arange(23) * 7 % 101}), item=prompt_item),
+    OpCase(ops.RankConsistency(TWO), completions(TWO)),
+    OpCase(ops.Rationalise(2, SHORT), unsolved()),
+    OpCase(ops.ReferenceLogProbs(), PAIRS),
+    OpCase(ops.ReferenceLogProbs(of="completions")),
+    OpCase(ops.RunCode(workers=2), programs()),
+    OpCase(ops.Sample(2, SHORT), ONCE),
+    OpCase(ops.SelfCertainty()),
+    OpCase(ops.SelfConsistency()),
+    OpCase(ops.SelfConsistency(answers.Exact())),
+    OpCase(ops.SelfInstruct(6, shots=3, own=1, sampling=SHORT), written().select(["id"]), item=prompt_item),
+    OpCase(ops.SkipSolved(0.5, 0.9, revisit=1, column="scores.agreement"), ledger=LEDGER),
+    OpCase(ops.TokenEntropy()),
+    OpCase(ops.Verify()),
+    OpCase(ops.VerifyWith(ends_with_answer, ["answer"])),
+    OpCase(ops.WinRate(WHIM, opponents=1)),
+]
+
+#: Parts that need a language model, or a folder with one: their own tests check them on a small one.
+ELSEWHERE = {"RewardModel", "AcceptedSamples", "Export", "PreferencePairs", "MergeAdapter", "NewAdapter"}
