@@ -4,12 +4,17 @@ import inspect
 from pathlib import Path
 
 from lit_iterative import ops, rounds
-from lit_iterative.ops import Actor, Merge, Op, Schedule
+from lit_iterative.ops import Actor, Merge, Op, Schedule, language
 from lit_iterative.rounds.sync import WeightPolicy
 
 PAGE = Path(__file__).parent / "ops.md"
 KINDS = {
     "Ops": (Op, ops, "Steps of a pipeline."),
+    "Ops for language policies": (
+        Op,
+        language,
+        "In `lit_iterative.ops.language`; [how they go together](language.md).",
+    ),
     "Actors": (Actor, ops, "Who predicts, in `Predict(actor=...)`."),
     "Merges": (Merge, ops, "How new rows join old ones, in `Phase(merge=...)`."),
     "Schedules": (Schedule, ops, "In place of any number typed `float | Schedule`."),
