@@ -13,7 +13,7 @@ ACCEPT = Accept("scores.reward", threshold=-3.0)
 
 
 def accepted(**options):
-    arguments = {"n": 4, "sampling": SAMPLING, "fields": ["answer"], "when": When(1, 1)}
+    arguments = {"n": 4, "sampling": SAMPLING, "when": When(1, 1)}
     return AcceptedSamples([Closeness()], ACCEPT, **{**arguments, **options})
 
 
