@@ -163,7 +163,7 @@ def fit(module: LanguagePolicy, data: PromptData, epochs: int, callbacks: list[p
 
 def arms(rounds: int, epochs: int) -> dict[str, Any]:
     """Return the callback of every arm."""
-    given: dict[str, Any] = {"n": 16, "sampling": SAMPLING, "when": When(epochs, 0, rounds), "optimizer": "reset"}
+    given: dict[str, Any] = {"n": 8, "sampling": SAMPLING, "when": When(epochs, 0, rounds), "optimizer": "reset"}
     vote = BestWorst("scores.vote", min_score=0.5, at_most=4, weigh="gap")
     return {
         "verifier, pairs": PreferencePairs([Solve(), Verify()], CorrectIncorrect(at_most=8), **given),

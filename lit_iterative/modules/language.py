@@ -18,6 +18,7 @@ from lit_iterative.errors import DataError, SetupError
 from lit_iterative.generation.decoder import UNLIMITED, Decoder
 from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenScores
 from lit_iterative.losses.log_probs import score
+from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modules import adapters
 from lit_iterative.modules.backbone import Backbone, LoRA
 from lit_iterative.modules.folders import whole_folder
@@ -207,7 +208,7 @@ class LanguagePolicy(pl.LightningModule):
         losses = self.objective.losses(batch, scored, self._summed_over_ranks)
         if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             self._metrics.log(self, self.objective.metrics(batch, scored))
-        return (batch.weight * losses).mean()
+        return weighted_mean(losses, batch.weight, total=len(batch))
 
     def _summed_over_ranks(self, values: Tensor) -> Tensor:
         summed: Tensor = self.trainer.strategy.reduce(values, reduce_op="sum")

@@ -13,6 +13,8 @@ from lit_iterative.batches import Batch, Judged, Pairs
 from lit_iterative.errors import SetupError
 from lit_iterative.losses.batch import PairLogProbs, SequenceLogProbs, UnpairedLogProbs
 from lit_iterative.losses.log_probs import Scored
+from lit_iterative.losses.reduction import with_nll
+from lit_iterative.losses.rewards import implicit_rewards
 from lit_iterative.losses.table import LOSSES, BoundLoss, Kind, find_loss
 from lit_iterative.modules.rounding import tolerance
 
@@ -85,7 +87,7 @@ class Objective:
         if isinstance(batch, Pairs):
             pairs = pair_log_probs(batch, scored)
             losses = self.preference(pairs)
-            return losses - self.nll * pairs.chosen_mean if self.nll else losses
+            return with_nll(losses, pairs, self.nll) if self.nll else losses
         if isinstance(batch, Judged):
             return self._of_judged(unpaired_log_probs(batch, scored), over_ranks)
         losses = self.imitation(SequenceLogProbs(scored.sums, scored.tokens, batch.columns.get("ref_logp")))
@@ -167,7 +169,7 @@ def _of_pairs(pairs: PairLogProbs, beta: float) -> dict[str, Tensor]:
     }
     if pairs.reference_chosen is None:
         return measured
-    chosen, rejected = beta * pairs.chosen_ratio, beta * pairs.rejected_ratio
+    chosen, rejected = implicit_rewards(pairs, beta)
     ties = (chosen == rejected).to(chosen.dtype)
     return measured | {
         "rewards/chosen": chosen,
