@@ -206,7 +206,8 @@ class LanguagePolicy(pl.LightningModule):
     def _loss(self, batch: Batch) -> Tensor:
         scored = score(self.network, batch.sequences)
         losses = self.objective.losses(batch, scored, self._summed_over_ranks)
-        if (self.global_step + 1) % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # 0: never
+        if every and (self.global_step + 1) % every == 0:
             self._metrics.log(self, self.objective.metrics(batch, scored))
         return weighted_mean(losses, batch.weight, total=len(batch))
 

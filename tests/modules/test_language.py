@@ -317,3 +317,10 @@ def test_scores_of_a_batch_are_those_of_single_rows():
         np.testing.assert_allclose(found.log_probs, alone.log_probs, atol=1e-5)
         np.testing.assert_allclose(found.entropy, alone.entropy, atol=1e-5)
         np.testing.assert_allclose(found.uniform, alone.uniform, atol=1e-5)
+
+
+def test_a_trainer_that_never_logs_trains(tmp_path):
+    run = trainer(tmp_path, [], max_epochs=1, log_every_n_steps=0)
+    run.fit(policy(), data())
+    assert run.global_step > 0
+    assert "logps" not in run.callback_metrics
