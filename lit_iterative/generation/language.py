@@ -1,7 +1,7 @@
 """What ops may ask of a language model, and what an engine that samples from one must offer."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -24,6 +24,9 @@ class Sampling:
         temperature: Divides the logits; 0 takes the most likely token.
         top_p: Draws from the fewest most likely tokens whose probability reaches this share.
         top_k: Draws from so many most likely tokens; from all when 0.
+        min_p: Draws from tokens at least so likely as this share of the most likely one's probability (Nguyen et al.,
+            2024, arXiv:2407.01082, section 3); from all when 0.
+        stop: Texts that end a completion, such as ``["\\n\\n"]``; the tokens that complete one are kept.
 
     Raises:
         PipelineError: If a number makes no sense.
@@ -33,14 +36,23 @@ class Sampling:
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = 0
+    min_p: float = 0.0
+    stop: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         temperature = self.temperature == 0 or 1e-6 <= self.temperature < math.inf  # below, logits overflow
-        if self.max_new_tokens < 1 or not temperature or not 0 < self.top_p <= 1 or self.top_k < 0:
+        truncation = 0 < self.top_p <= 1 and self.top_k >= 0 and 0 <= self.min_p <= 1
+        if self.max_new_tokens < 1 or not temperature or not truncation or "" in self.stop:
             raise PipelineError(
                 f"{self} makes no sense. Give max_new_tokens of at least 1, a temperature of 0 (the most likely "
-                "token) or at least 1e-6, top_p above 0 and at most 1, and top_k of 0 (all tokens) or more."
+                "token) or at least 1e-6, top_p above 0 and at most 1, top_k of 0 (all tokens) or more, min_p from 0 "
+                "to 1, and stop texts of at least one character."
             )
+
+    @property
+    def truncates(self) -> bool:
+        """Whether some tokens are never drawn."""
+        return self.temperature == 0 or self.top_p < 1 or self.top_k > 0 or self.min_p > 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,8 @@ class Completion:
 
     Args:
         ids: Token ids, with the EOS where there is one.
-        finish: ``stop`` where it ends with EOS, ``length`` where it was cut; a cut one is never given an EOS.
+        finish: ``stop`` where it ends with EOS or a stop text, ``length`` where it was cut; a cut one is never given
+            an EOS.
     """
 
     ids: list[int]
@@ -87,6 +100,34 @@ class Engine(Protocol):
             seeds: For each, the seed of its draws. Equal prompts with equal seeds give equal completions.
             sampling: How to draw.
         """
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an engine samples from.
+
+    Args:
+        network: A transformers causal LM with the weights of the moment, on its device.
+        pad_id: What to pad with.
+        stop_ids: Tokens that end a completion.
+        context: Tokens of prompt and completion at most.
+        batch_size: Rows in one forward pass at most.
+        decode: Turns token ids to text, for stop texts.
+    """
+
+    network: Any
+    pad_id: int
+    stop_ids: Sequence[int]
+    context: int
+    batch_size: int
+    decode: Callable[[Tokens], str]
+
+
+class Backend(Protocol):
+    """Makes engines. A policy asks for one whenever it samples, as its network and weights may be others then."""
+
+    def engine(self, target: Target) -> Engine:
+        """Return an engine that samples from the target."""
 
 
 @runtime_checkable
