@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Any
 
 import numpy as np
 
 from lit_iterative.columns import Array
-from lit_iterative.errors import DataError, SetupError
+from lit_iterative.errors import DataError
 from lit_iterative.generation.language import LanguageModel, Prompt, Sampling
 from lit_iterative.generation.respondent import Answer, Session
 from lit_iterative.sequences import Tokens
@@ -26,16 +25,16 @@ class LanguageSession(Session):
 
     def __init__(self, model: LanguageModel, chat: bool = False) -> None:
         super().__init__()
-        self._model: Any = model
+        self._model = model
         self._chat = chat
 
     def answers(self, questions: Sequence[str], seeds: Sequence[int], sampling: Sampling) -> list[Answer | None]:
         """Return a sampled answer to each question."""
-        prompts = [self._readable(question) for question in questions]
-        rows = [row for row, prompt in enumerate(prompts) if self._fits(prompt, 1)]
-        made = self._model.generate([prompts[row] for row in rows], [seeds[row] for row in rows], sampling)
+        read = enumerate(map(self._readable, questions))
+        prompts = {row: prompt for row, prompt in read if prompt is not None and self._fits(prompt)}
+        made = self._model.generate([*prompts.values()], [seeds[row] for row in prompts], sampling)
         answers: list[Answer | None] = [None] * len(questions)
-        for row, completion in zip(rows, made, strict=True):
+        for row, completion in zip(prompts, made, strict=True):
             answers[row] = Answer(self._model.decode(completion.ids), completion.finish)
         return answers
 
@@ -60,28 +59,22 @@ class LanguageSession(Session):
 
     def _readable(self, question: str) -> list[int] | None:
         try:
-            ids: list[int] = self._model.encode(self._prompt(question))
+            ids = self._model.encode(self._prompt(question))
         except DataError:
             self.counts["judge_unreadable"] += 1
             return None
         return ids
 
-    def _fits(self, prompt: Tokens | None, room: int) -> bool:
-        """Tell whether a prompt, if there is one, leaves room for so many more tokens."""
-        if prompt is None:
-            return False
-        long = len(prompt) + room > getattr(self._model, "context", 2**31)
+    def _fits(self, prompt: Tokens) -> bool:
+        """Tell whether a prompt leaves room for an answer."""
+        long = len(prompt) >= self._model.context
         self.counts["judge_too_long"] += long
         return not long
 
     def _examples(self, question: str, replies: Sequence[str]) -> list[tuple[list[int], list[int]]] | None:
         """Return prompt and completion of each reply, cut where replies first differ; none where one cannot be read."""
-        if not hasattr(self._model, "encode_example"):
-            raise SetupError(
-                f"{type(self._model).__name__} lacks encode_example(prompt, completion), which tells the tokens of a "
-                "reply. Use LanguagePolicy, give your LightningModule this method, or set reading: text."
-            )
-        if not self._fits(self._readable(question), 1):
+        read = self._readable(question)
+        if read is None or not self._fits(read):
             return None
         try:
             both = [self._model.encode_example(self._prompt(question), reply) for reply in replies]

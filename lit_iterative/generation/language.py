@@ -17,7 +17,7 @@ Finish = Literal["stop", "length"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How completions are drawn.
+    r"""How completions are drawn.
 
     Args:
         max_new_tokens: Tokens at most, EOS included.
@@ -26,7 +26,7 @@ class Sampling:
         top_k: Draws from so many most likely tokens; from all when 0.
         min_p: Draws from tokens at least so likely as this share of the most likely one's probability (Nguyen et al.,
             2024, arXiv:2407.01082, section 3); from all when 0.
-        stop: Texts that end a completion, such as ``["\\n\\n"]``; the tokens that complete one are kept.
+        stop: Texts that end a completion, such as ``["\n\n"]``; the tokens that complete one are kept.
 
     Raises:
         PipelineError: If a number makes no sense.
@@ -134,8 +134,19 @@ class Backend(Protocol):
 class LanguageModel(Protocol):
     """A policy that reads and writes text. ``LanguagePolicy`` is one; so may be any LightningModule."""
 
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and completion at most."""
+
     def encode(self, prompt: Prompt) -> list[int]:
         """Return the token ids of a prompt, with exactly one BOS where the model has one."""
+
+    def encode_example(self, prompt: Prompt, completion: str) -> tuple[list[int], list[int]]:
+        """Return the token ids of a prompt and of a given completion, EOS at the end.
+
+        Raises:
+            DataError: If they are longer than the context.
+        """
 
     def decode(self, ids: Tokens) -> str:
         """Return the text of tokens, without special ones."""
@@ -157,7 +168,7 @@ def language_model(module: Any) -> LanguageModel:
     """
     if not isinstance(module, LanguageModel):
         raise SetupError(
-            f"This op needs a language model, but {type(module).__name__} lacks encode, decode, generate or log_probs. "
-            "Use LanguagePolicy, or give your LightningModule these methods."
+            f"This op needs a language model, but {type(module).__name__} lacks context, encode, encode_example, "
+            "decode, generate or log_probs. Use LanguagePolicy, or give your LightningModule these methods."
         )
     return module

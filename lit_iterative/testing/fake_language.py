@@ -28,6 +28,8 @@ class FakeLanguage:
         True
     """
 
+    context = 2**31
+
     def __init__(self, member: Member | None = None, letters: str = LETTERS) -> None:
         self._member = repr(member or Member())
         self._letters = letters
@@ -36,6 +38,10 @@ class FakeLanguage:
         """Return BOS and a token for each character; of chat messages, of all that was said."""
         text = prompt if isinstance(prompt, str) else "\n".join(message["content"] for message in prompt)
         return [BOS, *map(ord, text)]
+
+    def encode_example(self, prompt: Prompt, completion: str) -> tuple[list[int], list[int]]:
+        """Return the tokens of a prompt, and a token for each character of a completion and EOS."""
+        return self.encode(prompt), [*map(ord, completion), EOS]
 
     def decode(self, ids: Tokens) -> str:
         """Return the characters."""

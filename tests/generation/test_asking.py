@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_iterative.errors import DataError, SetupError
+from lit_iterative.errors import DataError
 from lit_iterative.generation.asking import LanguageSession
 from lit_iterative.generation.language import Completion, Sampling, TokenScores
 from tests.projects import words
@@ -82,14 +82,6 @@ def test_nothing_readable_asks_nothing():
     model = Parrot()
     assert np.isnan(LanguageSession(model).log_probs(["z"], ["a", "b"])).all()
     assert model.prompts == []
-
-
-def test_a_model_without_examples_is_told_what_it_lacks():
-    class Mute:
-        pass
-
-    with pytest.raises(SetupError, match="Mute lacks encode_example.*reading: text"):
-        LanguageSession(Mute()).log_probs(["q"], ["a", "b"])
 
 
 def test_probabilities_of_a_real_policy():

@@ -40,7 +40,8 @@ def test_log_probs_are_summed_in_float64():
 
 def test_a_policy_is_a_language_model_and_a_classifier_is_none():
     module = policy()
+    module.configure_model()
     assert isinstance(module, LanguageModel)
     assert language_model(module) is module
-    with pytest.raises(SetupError, match="TinyModule lacks encode.*Use LanguagePolicy"):
+    with pytest.raises(SetupError, match="TinyModule lacks context, encode.*Use LanguagePolicy"):
         language_model(TinyModule())

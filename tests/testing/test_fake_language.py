@@ -22,6 +22,7 @@ def test_text_comes_back():
     assert model.decode([*model.encode("a\n"), EOS]) == "a\n"
     chat = [{"role": "system", "content": "Add."}, {"role": "user", "content": "1+1"}]
     assert model.decode(model.encode(chat)) == "Add.\n1+1"
+    assert model.encode_example("1+1", "2") == (model.encode("1+1"), [ord("2"), EOS])
 
 
 def test_completions_follow_from_prompt_seed_and_member():

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError
-from lit_iterative.generation.decoder import UNLIMITED, check_prompts
+from lit_iterative.generation.decoder import check_prompts
 from lit_iterative.generation.forward import Member
 from lit_iterative.generation.language import Prompt
 from lit_iterative.ops.context import Context
@@ -59,7 +59,7 @@ class Prompts(Op):
         items = [self._item(place, context) for place in context.pool.positions(read(table, "id"))]
         with context.model().language(Member()) as model:
             ids = [model.encode(item["prompt"]) for item in items]
-            check_prompts(ids, getattr(model, "context", UNLIMITED))  # now, and not when half of the pool is sampled
+            check_prompts(ids, model.context)  # now, and not when half of the pool is sampled
         columns: dict[str, Any] = {
             "prompt": pa.array([text_of(item["prompt"]) for item in items], pa.string()),
             "prompt_ids": int_lists(ids),
