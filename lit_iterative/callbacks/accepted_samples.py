@@ -28,6 +28,7 @@ class AcceptedSamples(Rounds):
         when: When a round is due.
         weights: Where the weights stand when training on new completions begins.
         optimizer: Whether the optimiser keeps its state or starts anew.
+        schedule: Whether learning-rate schedules go on or start anew.
         dirpath: Folder or URL of the round store; ``rounds`` below ``default_root_dir`` when left out.
     """
 
@@ -41,7 +42,9 @@ class AcceptedSamples(Rounds):
         when: When = When(),  # noqa: B008  # frozen
         weights: WeightPolicy = Continue(),  # noqa: B008  # frozen
         optimizer: Literal["keep", "reset"] = "keep",
+        schedule: Literal["keep", "rewarm"] = "keep",
         dirpath: str | None = None,
     ) -> None:
         ops = sampled(n, sampling, actor, [*scorers, builder])
-        super().__init__([Phase(ops, weights=weights, optimizer=optimizer)], when, dirpath, shard_size=SHARD_SIZE)
+        phase = Phase(ops, weights=weights, optimizer=optimizer, schedule=schedule)
+        super().__init__([phase], when, dirpath, shard_size=SHARD_SIZE)

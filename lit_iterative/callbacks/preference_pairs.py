@@ -30,10 +30,11 @@ class PreferencePairs(Rounds):
         when: When a round is due.
         weights: Where the weights stand when training on new pairs begins.
         optimizer: Whether the optimiser keeps its state or starts anew.
+        schedule: Whether learning-rate schedules go on or start anew.
         dirpath: Folder or URL of the round store; ``rounds`` below ``default_root_dir`` when left out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # flat, so that YAML is
         self,
         scorers: list[Op],
         builder: Op = BestWorst(),  # noqa: B008  # frozen
@@ -44,8 +45,10 @@ class PreferencePairs(Rounds):
         when: When = When(),  # noqa: B008  # frozen
         weights: WeightPolicy = Continue(),  # noqa: B008  # frozen
         optimizer: Literal["keep", "reset"] = "keep",
+        schedule: Literal["keep", "rewarm"] = "keep",
         dirpath: str | None = None,
     ) -> None:
         score = [] if reference is None else [ReferenceLogProbs(reference)]
         ops = sampled(n, sampling, actor, [*scorers, builder, *score])
-        super().__init__([Phase(ops, weights=weights, optimizer=optimizer)], when, dirpath, shard_size=SHARD_SIZE)
+        phase = Phase(ops, weights=weights, optimizer=optimizer, schedule=schedule)
+        super().__init__([phase], when, dirpath, shard_size=SHARD_SIZE)

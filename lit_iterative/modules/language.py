@@ -47,13 +47,14 @@ class LanguagePolicy(pl.LightningModule):
         batch_size: Rows in one forward pass when sampling and scoring.
         gradient_checkpointing: Whether to compute activations again in the backward pass rather than keep them.
         optimizer: Makes the optimiser from the parameters that are trained.
-        lr_scheduler: Makes the learning-rate schedule, which steps once an epoch; none when left out.
+        lr_scheduler: Makes the learning-rate schedule from the optimiser; none when left out.
+        lr_interval: Whether the schedule steps every ``epoch`` or every ``step``.
 
     Raises:
         SetupError: If options contradict each other, or the tokenizer is not the model's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # flat, so that YAML is
         self,
         backbone: Backbone,
         objective: Objective = Objective(),  # noqa: B008  # frozen
@@ -65,6 +66,7 @@ class LanguagePolicy(pl.LightningModule):
         gradient_checkpointing: bool = False,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
+        lr_interval: Literal["epoch", "step"] = "epoch",
     ) -> None:
         super().__init__()
         if backbone.quantised and (lora is None or save == "all"):
@@ -83,6 +85,7 @@ class LanguagePolicy(pl.LightningModule):
         self._gradient_checkpointing = gradient_checkpointing
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
+        self._lr_interval = lr_interval
         self._metrics = StepMetrics()
         self._held_out_metrics = held_out.metrics()
         self._held_out_modules = torch.nn.ModuleList(self._held_out_metrics.values())  # so that they follow the device
@@ -236,10 +239,8 @@ class LanguagePolicy(pl.LightningModule):
         optimizer = self._optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
         if self._lr_scheduler is None:
             return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self._lr_scheduler(optimizer), "interval": "epoch"},
-        }
+        schedule = {"scheduler": self._lr_scheduler(optimizer), "interval": self._lr_interval}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     # ---- evaluation -----------------------------------------------------------------------------------
 

@@ -24,6 +24,12 @@ def test_the_pipeline():
     assert AcceptedSamples([Closeness()], ACCEPT).plan.phases[0].ops[1].n == 8
 
 
+def test_where_training_starts_is_told_to_the_phase():
+    phase = accepted(weights=ReinitFromBase(), optimizer="reset", schedule="rewarm").plan.phases[0]
+    assert (phase.weights, phase.optimizer, phase.schedule) == (ReinitFromBase(), "reset", "rewarm")
+    assert accepted().plan.phases[0].schedule == "keep"
+
+
 def test_two_rounds_of_imitation(tmp_path):
     callback = accepted()
     run = trainer(tmp_path, [callback])

@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
@@ -37,6 +38,24 @@ def test_the_pipeline():
     ops = pairs(reference=Initial(), actor=Previous()).plan.phases[0].ops
     assert (ops[1].actor, ops[-1].actor) == (Previous(), Initial())
     assert (ops[0].fields, ops[1].n, ops[1].sampling) == (["answer"], 4, SAMPLING)
+
+
+@pytest.mark.parametrize("schedule", ["keep", "rewarm"])
+def test_schedules_of_learning_rates_go_on_or_start_anew(tmp_path, schedule):
+    class First(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if batch_idx == 0:
+                rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+                steps.append(trainer.global_step if schedule == "keep" else 0)
+
+    def halved(optimizer):
+        return torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+
+    rates, steps = [], []
+    module = policy(optimizer=partial(torch.optim.AdamW, lr=1e-3), lr_scheduler=halved, lr_interval="step")
+    trainer(tmp_path, [pairs(schedule=schedule), First()], max_epochs=4).fit(module, data())
+    assert len(rates) == 4
+    assert rates == pytest.approx([1e-3 * 0.5**step for step in steps])
 
 
 # ---- whose weights ------------------------------------------------------------------------------------

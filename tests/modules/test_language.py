@@ -319,6 +319,16 @@ def test_scores_of_a_batch_are_those_of_single_rows():
         np.testing.assert_allclose(found.uniform, alone.uniform, atol=1e-5)
 
 
+@pytest.mark.parametrize(("interval", "steps"), [("epoch", 2), ("step", 4)])
+def test_the_schedule_steps_at_its_interval(tmp_path, interval, steps):
+    def halved(optimizer):
+        return torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+
+    run = trainer(tmp_path, [], max_epochs=2)
+    run.fit(policy(lr_scheduler=halved, lr_interval=interval), data())
+    assert run.optimizers[0].param_groups[0]["lr"] == pytest.approx(5e-3 * 0.5**steps)
+
+
 def test_a_trainer_that_never_logs_trains(tmp_path):
     run = trainer(tmp_path, [], max_epochs=1, log_every_n_steps=0)
     run.fit(policy(), data())
