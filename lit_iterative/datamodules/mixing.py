@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -59,6 +59,9 @@ class Rows(Dataset[Any]):
         weights: Weights of the made rows, shape ``(rows,)``.
         mixing: How items are made.
     """
+
+    #: Whether the network cannot train on a single row, as one with batch norm cannot.
+    needs_several: ClassVar[bool] = True
 
     def __init__(self, gold: Any, weights: Array, mixing: Mixing) -> None:
         self.gold = gold
@@ -148,8 +151,7 @@ class RowSampler(DistributedSampler[Any]):
 def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, rank: int) -> DataLoader[Any]:
     """Return a loader over other rows with the settings of the given one.
 
-    A last batch of a single row is dropped, since batch norm cannot train on it; a last batch that is the
-    only one is kept.
+    A last batch of a single row is dropped where rows need several; a last batch that is the only one is kept.
 
     Raises:
         SetupError: If the loader's own sampler decides what an epoch is.
@@ -158,7 +160,7 @@ def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, r
     shuffle = not isinstance(loader.sampler, SequentialSampler)
     sampler = RowSampler(rows, shuffle, seed, replicas, rank)
     size = loader.batch_size or 1
-    single = sampler.num_samples % size == 1 and sampler.num_samples > size > 1
+    single = rows.needs_several and sampler.num_samples % size == 1 and sampler.num_samples > size > 1
     drop_last = (loader.drop_last or single) and sampler.num_samples >= size
     options: dict[str, Any] = {**loader_options(loader), "persistent_workers": loader.persistent_workers}
     return DataLoader(rows, size, sampler=sampler, drop_last=drop_last, **options)

@@ -1,7 +1,7 @@
 """PromptData: prompts to work on, worked examples to begin with, and held-out prompts to measure by."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 import numpy as np
@@ -144,7 +144,7 @@ class NothingYet(Dataset[Any]):
 
 
 class TextRows(Rows):
-    """Encoded examples, then the rows of a round.
+    """Encoded examples, then the rows of a round; those that are drawn by their weights have none in the loss.
 
     Args:
         gold: Encoded examples, or none.
@@ -152,10 +152,13 @@ class TextRows(Rows):
         mixing: How items are made.
     """
 
+    needs_several: ClassVar[bool] = False
+
     def __init__(self, gold: Any, table: pa.Table, mixing: Mixing) -> None:
         weights = read(table, "weight") if "weight" in table.column_names else np.ones(table.num_rows)
         super().__init__(gold, weights, mixing)
-        self.table = table
+        drawn_by_weight = mixing.weighting == "sample" and "weight" in table.column_names
+        self.table = table.drop_columns(["weight"]) if drawn_by_weight else table
 
     def made(self, row: int) -> Any:
         """Return a row as a dictionary."""
@@ -167,7 +170,8 @@ class PromptData(Refreshable, Examples):
 
     Takes the arguments of :class:`Examples`, and ``mixing``: with ``replace``, the default, training goes on with the
     rows of the round alone; with ``concat`` together with the examples (accepted completions only); with ``paired``
-    every step has a batch of both.
+    every step has a batch of both. Weights of rows count in the loss, or with ``weighting: sample`` in the drawing of
+    rows.
     """
 
     def __init__(

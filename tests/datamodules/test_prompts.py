@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from lit_iterative.batches import Collate
 from lit_iterative.datamodules import PromptData
 from lit_iterative.datamodules.mixing import Mixing
-from lit_iterative.datamodules.prompts import NothingYet
+from lit_iterative.datamodules.prompts import NothingYet, TextRows
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.ops.language.add_prompts import FIRST_ID
 from tests.projects.words import policy, sums
@@ -136,6 +137,29 @@ def test_examples_are_encoded_by_the_policy():
     wanted = [data.policy.encode_example(record["prompt"], record["completion"]) for record in sums(3)]
     rows = zip(batch.sequences.input_ids.tolist(), batch.sequences.attention_mask.sum(dim=1).tolist(), strict=True)
     assert sorted(row[:length] for row, length in rows) == sorted(before + after for before, after in wanted)
+
+
+WEIGHTED = pa.table(
+    {
+        "prompt_ids": [[1, 5]] * 5,
+        "completion_ids": [[6, 2]] * 5,
+        "weight": pa.array([0.5, 2.0, 1.0, 1.0, 1.0], pa.float32()),
+    }
+)
+
+
+@pytest.mark.parametrize(("weighting", "weights"), [("ignore", [0.5, 2.0]), ("item", [0.5, 2.0]), ("sample", [1, 1])])
+def test_a_weight_counts_once(weighting, weights):
+    """In the loss, or in the drawing of rows."""
+    rows = TextRows(None, WEIGHTED, Mixing(mode="replace", weighting=weighting))
+    assert rows.row_weights.tolist() == [0.5, 2.0, 1.0, 1.0, 1.0]
+    assert Collate(pad_id=0)([rows[0], rows[1]]).weight.tolist() == weights
+
+
+def test_a_last_batch_of_one_row_is_trained_on():
+    data = attached(PromptData(PROMPTS, sums(1), batch_size=4))
+    rows = TextRows(None, WEIGHTED, data.mixing)
+    assert [len(batch) for batch in data.rebuild_train_dataloader(data.train_dataloader(), rows)] == [4, 1]
 
 
 def test_without_examples_there_is_nothing_yet():
