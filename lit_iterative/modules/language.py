@@ -211,8 +211,12 @@ class LanguagePolicy(pl.LightningModule):
         losses = self.objective.losses(batch, scored, self._summed_over_ranks)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # 0: never
         if every and (self.global_step + 1) % every == 0:
-            self._metrics.log(self, self.objective.metrics(batch, scored))
+            self._metrics.add(self.objective.metrics(batch, scored))
         return weighted_mean(losses, batch.weight, total=len(batch))
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Log what was measured of the step, in its last micro-batch."""
+        self._metrics.log(self)
 
     def _summed_over_ranks(self, values: Tensor) -> Tensor:
         summed: Tensor = self.trainer.strategy.reduce(values, reduce_op="sum")

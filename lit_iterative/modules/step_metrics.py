@@ -6,23 +6,34 @@ from torch import Tensor
 
 
 class StepMetrics:
-    """Logs the mean of every metric over the rows of all ranks.
+    """Logs the mean of every metric over the rows of all micro-batches of a step, and of all ranks.
 
-    A mean is a sum and a count, which are added up over ranks together; a mean of means would count a rank with few
-    rows as much as one with many.
+    A mean is a sum and a count, which are added up over micro-batches and ranks; a mean of means would count one with
+    few rows as much as one with many.
     """
 
-    def log(self, module: pl.LightningModule, measured: dict[str, Tensor]) -> None:
-        """Log metrics; all ranks call this in the same step, with the same names.
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, measured: dict[str, Tensor]) -> None:
+        """Take in a micro-batch.
+
+        Args:
+            measured: A value for each row, ``(rows,)``; NaN where a row does not count.
+        """
+        for name, value in measured.items():
+            both = torch.stack([value.float().nansum(), (~value.isnan()).sum()])
+            self._sums[name] = self._sums[name] + both if name in self._sums else both
+
+    def log(self, module: pl.LightningModule) -> None:
+        """Log the means, and start again from nothing; all ranks call this in the same step, with the same names.
 
         Args:
             module: Whose step it is.
-            measured: A value for each row, ``(rows,)``; NaN where a row does not count.
         """
-        if not measured:
+        if not self._sums:
             return
-        values = torch.stack([value.float().nansum() for value in measured.values()])
-        counts = torch.stack([(~value.isnan()).sum() for value in measured.values()]).to(values.dtype)
-        both = module.trainer.strategy.reduce(torch.stack([values, counts]), reduce_op="sum")
-        means = (both[0] / both[1]).unbind()  # of no rows: NaN
-        module.log_dict(dict(zip(measured, means, strict=True)), on_step=True, on_epoch=False, batch_size=1)
+        both = module.trainer.strategy.reduce(torch.stack([*self._sums.values()]), reduce_op="sum")
+        means = (both[:, 0] / both[:, 1]).unbind()  # of no rows: NaN
+        module.log_dict(dict(zip(self._sums, means, strict=True)), on_step=True, on_epoch=False, batch_size=1)
+        self._sums = {}

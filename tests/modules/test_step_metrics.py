@@ -43,23 +43,37 @@ class Module:
 
 
 def test_a_mean_over_all_ranks_is_no_mean_of_means():
-    others = torch.tensor([[30.0, 7.0], [6.0, 1.0]])  # the other rank's sums, then its counts
-    module = Module(others)
-    StepMetrics().log(module, {"a": torch.tensor([1.0, NAN, 2.0]), "b": torch.tensor([NAN, NAN, NAN])})
+    module = Module(torch.tensor([[30.0, 6.0], [7.0, 1.0]]))  # the other rank's sums and counts
+    metrics = StepMetrics()
+    metrics.add({"a": torch.tensor([1.0, NAN, 2.0]), "b": torch.tensor([NAN, NAN, NAN])})
+    metrics.log(module)
     assert module.logged == {"a": pytest.approx((1 + 2 + 30) / (2 + 6)), "b": 7.0}
     assert len(module.reduced) == 1
-    assert module.reduced[0].tolist() == [[3, 0], [2, 0]]
+    assert module.reduced[0].tolist() == [[3, 2], [0, 0]]
+
+
+def test_a_mean_over_micro_batches_is_no_mean_of_means():
+    module, metrics = Module(0), StepMetrics()
+    metrics.add({"a": torch.tensor([1.0, NAN, 2.0])})
+    metrics.add({"a": torch.tensor([9.0]), "b": torch.tensor([5.0])})
+    metrics.log(module)
+    assert module.logged == {"a": 4.0, "b": 5.0}
+    metrics.add({"a": torch.tensor([7.0])})
+    metrics.log(module)
+    assert module.logged["a"] == 7.0
+    assert len(module.reduced) == 2
 
 
 def test_a_mean_of_nothing_is_no_number():
-    module = Module(0)
-    StepMetrics().log(module, {"a": torch.tensor([NAN])})
+    module, metrics = Module(0), StepMetrics()
+    metrics.add({"a": torch.tensor([NAN])})
+    metrics.log(module)
     assert module.logged["a"] != module.logged["a"]
 
 
 def test_nothing_measured_is_no_collective():
     module = Module(0)
-    StepMetrics().log(module, {})
+    StepMetrics().log(module)
     assert not module.reduced
 
 
@@ -70,14 +84,17 @@ class Counting:
 
     def __init__(self, monkeypatch, module, run):
         self.found, self.inside = {}, False
-        step, reduce = module.training_step, run.strategy.reduce
+        reduce = run.strategy.reduce
 
-        def training_step(batch, batch_idx):
-            self.inside = True
-            try:
-                return step(batch, batch_idx)
-            finally:
-                self.inside = False
+        def watched(function):
+            def call(*arguments):
+                self.inside = True
+                try:
+                    return function(*arguments)
+                finally:
+                    self.inside = False
+
+            return call
 
         def counted(name, function):
             def call(*arguments, **options):
@@ -87,7 +104,8 @@ class Counting:
 
             return call
 
-        monkeypatch.setattr(module, "training_step", training_step)
+        for name in ("training_step", "on_before_optimizer_step"):
+            monkeypatch.setattr(module, name, watched(getattr(module, name)))
         monkeypatch.setattr(run.strategy, "reduce", counted("reduce", reduce))
         for name in self.WAITS:
             monkeypatch.setattr(torch.Tensor, name, counted(name, getattr(torch.Tensor, name)))
@@ -102,6 +120,18 @@ def test_steps_wait_for_nobody_but_when_they_log(tmp_path, monkeypatch, every, r
     assert counting.found.pop("reduce", 0) == reductions
     assert counting.found == {}
     assert ("rewards/margins" in run.callback_metrics) == (reductions > 0)
+
+
+def test_micro_batches_are_measured_as_one_batch_is(tmp_path):
+    def logged(size, **options):
+        run = trainer(tmp_path, [], max_epochs=1, log_every_n_steps=1, **options)
+        counting = Counting(monkeypatch, module := policy(), run)
+        run.fit(module, DataLoader(ROWS, size, collate_fn=Collate(0)))
+        assert (run.global_step, counting.found["reduce"]) == (1, 1)
+        return {name: float(value) for name, value in run.callback_metrics.items() if name != "train_loss"}
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert logged(3, accumulate_grad_batches=3) == pytest.approx(logged(8), abs=1e-5)
 
 
 def test_metrics_are_logged_in_the_steps_in_which_the_trainer_logs(tmp_path):
