@@ -71,6 +71,8 @@ OPS: list[OpCase] = [
     OpCase(ops.ConsistencyPreference(), rated()),
     OpCase(ops.ConsistencyPreference(average=False), rated()),
     OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong: {prompt}"}), ALONE),
+    OpCase(ops.Divergence(), ALONE),
+    OpCase(ops.Divergence(candidates=3)),
     OpCase(ops.EvenLengths(), completions(["scores.implicit"])),
     OpCase(ops.ExtractAnswer()),
     OpCase(ops.ExtractAnswer(answers.AfterMarker())),

@@ -27,7 +27,7 @@ from tests import conformance_cases as cases
 from tests import conformance_language as language_cases
 
 OPS = [*cases.OPS, *language_cases.OPS]
-CHANGE_NO_ROW = ops.AllInputs | ops.Remember | language.AddPrompts | language.DistinctN
+CHANGE_NO_ROW = ops.AllInputs | ops.Remember | language.AddPrompts | language.DistinctN | language.Divergence
 
 
 def name(thing: Any) -> str:

@@ -6,6 +6,7 @@ from lit_iterative.ops.language.agreed_pairs import AgreedPairs
 from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency
 from lit_iterative.ops.language.dedup import DedupTokens
+from lit_iterative.ops.language.divergence import Divergence
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
 from lit_iterative.ops.language.hint import Contexts, Hint
@@ -48,6 +49,7 @@ __all__ = [
     "CorrectIncorrect",
     "DedupTokens",
     "DistinctN",
+    "Divergence",
     "EvenLengths",
     "ExtractAnswer",
     "Fallback",
