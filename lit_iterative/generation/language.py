@@ -63,10 +63,13 @@ class Completion:
         ids: Token ids, with the EOS where there is one.
         finish: ``stop`` where it ends with EOS or a stop text, ``length`` where it was cut; a cut one is never given
             an EOS.
+        log_probs: Log-probability of each token where the engine tells it, at temperature 1 and before truncation,
+            float32, ``(tokens,)``.
     """
 
     ids: list[int]
     finish: Finish
+    log_probs: Array | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from lit_iterative.errors import LitIterativeError, SetupError
 
@@ -18,6 +18,11 @@ MAX_BYTES = 4 * 2**20
 MAX_WAIT = 60.0
 RETRIED = (408, 429)
 DENIED = (401, 403, 404, 405)
+ADVICE = (
+    "Check the endpoint's url (it ends before /chat/completions), its model, and the key in the environment variable "
+    "that api_key_env names."
+)
+T = TypeVar("T")
 
 
 class Refused(LitIterativeError):
@@ -65,14 +70,18 @@ class Transport:
         timeout: Seconds for one attempt.
         retries: Attempts after the first.
         backoff: Seconds before the first retry; every further wait is twice as long.
+        advice: What to do where the endpoint knows neither the key, nor the model, nor the address.
     """
 
-    def __init__(self, url: str, key: str | None, timeout: float, retries: int, backoff: float) -> None:
+    def __init__(
+        self, url: str, key: str | None, timeout: float, retries: int, backoff: float, advice: str = ADVICE
+    ) -> None:
         self._url = url
         self._key = key
         self._timeout = timeout
         self._retries = retries
         self._backoff = backoff
+        self._advice = advice
         self._stopped = threading.Event()
         self._opener = urllib.request.build_opener(_NoRedirects())
 
@@ -81,11 +90,16 @@ class Transport:
         self._stopped.set()
 
     def post(self, body: Mapping[str, Any], seed: str) -> Reply:
-        """Return the reply to a request.
+        """Return the reply to a question; see :meth:`send`."""
+        return self.send(body, seed, _reply)
+
+    def send(self, body: Mapping[str, Any], seed: str, read: Callable[[bytes], T]) -> T:
+        """Return what a request brings.
 
         Args:
             body: The request.
             seed: Decides the jitter of the waits.
+            read: Takes it out of the response; raises ``Failed`` where that has another form.
 
         Raises:
             SetupError: If the endpoint knows neither the key, nor the model, nor the address.
@@ -96,7 +110,7 @@ class Transport:
         reason = ""
         for attempt in range(self._retries + 1):
             try:
-                return _reply(self._attempt(body))
+                return read(self._attempt(body))
             except Failed as failed:
                 reason = str(failed)
                 own = self._backoff * 2**attempt * jitter.uniform(0.5, 1.0)
@@ -130,10 +144,7 @@ class Transport:
         if error.code in RETRIED or error.code >= 500:
             return Failed(reason, _retry_after(error.headers.get("Retry-After")))
         if error.code in DENIED or error.code < 400:
-            return SetupError(
-                f"{reason}. Check the endpoint's url (it ends before /chat/completions), its model, and the key in the "
-                "environment variable that api_key_env names."
-            )
+            return SetupError(f"{reason}. {self._advice}")
         return Refused(reason)
 
     def _redacted(self, text: str) -> str:
