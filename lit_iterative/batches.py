@@ -23,6 +23,8 @@ COLUMNS = {
     "weight",
     *NUMBERS["pairs"],
     *NUMBERS["completions"],
+    "ranked_ids",
+    "ranked_ref_logps",
     *(f"{side}_{part}" for side in SIDES for part in ("ids", "mask")),
 }
 
@@ -32,8 +34,9 @@ class Batch:
 
     Args:
         sequences: Prompts and completions; of pairs, first all chosen ones, then all rejected ones; of judged
-            ones, mismatched completions may follow.
-        columns: Numbers, one a row each: ``weight``, and those of reference log-probabilities and labels.
+            ones, mismatched completions may follow; of rankings, those of one row after those of another.
+        columns: Numbers, one a row each: ``weight``, and those of reference log-probabilities and labels; of rankings,
+            one a place as well.
     """
 
     def __init__(self, sequences: Sequences, columns: dict[str, Tensor]) -> None:
@@ -70,6 +73,13 @@ class Pairs(Batch):
     """Chosen and rejected completions of the same prompts."""
 
 
+class Ranked(Batch):
+    """Several completions of each prompt, the best first.
+
+    The column ``present`` ``(rows, places)`` tells which places hold one, the others are padding.
+    """
+
+
 class Collate:
     """Makes a batch of rows; which kind, their columns decide.
 
@@ -95,6 +105,8 @@ class Collate:
         kind = _kind(rows)
         if kind is Pairs:
             return Pairs(self._sequences(rows, "chosen", "rejected"), _columns(rows, NUMBERS["pairs"]))
+        if kind is Ranked:
+            return Ranked(self._rankings(rows), {**_columns(rows, ()), **_places(rows)})
         sides = ("completion", "mismatched") if "mismatched_ids" in rows[0] else ("completion",)
         return kind(self._sequences(rows, *sides), _columns(rows, NUMBERS["completions"]))
 
@@ -103,6 +115,10 @@ class Collate:
         completions = [row[f"{side}_ids"] for side in sides for row in rows]
         weights = [row.get(f"{side}_mask") for side in sides for row in rows]
         return pad(prompts, completions, self._pad_id, weights)
+
+    def _rankings(self, rows: Sequence[Row]) -> Sequences:
+        prompts = [row["prompt_ids"] for row in rows for _ in row["ranked_ids"]]
+        return pad(prompts, [ids for row in rows for ids in row["ranked_ids"]], self._pad_id)
 
 
 def _kind(rows: Sequence[Row]) -> type[Batch]:
@@ -120,10 +136,12 @@ def _kind(rows: Sequence[Row]) -> type[Batch]:
 def _kind_of(row: Row) -> type[Batch]:
     if "chosen_ids" in row:
         return Pairs
+    if "ranked_ids" in row:
+        return Ranked
     if "completion_ids" not in row:
         raise DataError(
-            f"A row to train on has the columns {sorted(row)}, but neither chosen_ids nor completion_ids. Put a "
-            "builder such as BestWorst() or Accept() at the end of the pipeline."
+            f"A row to train on has the columns {sorted(row)}, but none of chosen_ids, ranked_ids and completion_ids. "
+            "Put a builder such as BestWorst() or Accept() at the end of the pipeline."
         )
     return Judged if "desirable" in row else Completions
 
@@ -135,3 +153,13 @@ def _columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Tensor]:
         if all(row.get(name) is not None for row in rows):
             columns[name] = torch.tensor([float(row[name]) for row in rows], dtype=torch.float32)
     return columns
+
+
+def _places(rows: Sequence[Row]) -> dict[str, Tensor]:
+    """Return which places of rankings hold a completion, and the reference's log-probabilities where all have them."""
+    lengths = torch.tensor([len(row["ranked_ids"]) for row in rows])
+    present = torch.arange(int(lengths.max())) < lengths[:, None]
+    if any(row.get("ranked_ref_logps") is None for row in rows):
+        return {"present": present}
+    values = torch.tensor([value for row in rows for value in row["ranked_ref_logps"]], dtype=torch.float32)
+    return {"present": present, "ranked_ref_logps": torch.zeros(present.shape).masked_scatter(present, values)}

@@ -61,6 +61,9 @@ def rated() -> pa.Table:
 ALONE = completions().drop_columns(["group"])
 ONCE = completions(samples=1, prompts=12).select(["id", "prompt_ids"])
 PAIRS = write(pairs(), prompt_ids=pa.array([[1, 50 + row] for row in range(pairs().num_rows)], pa.list_(pa.int32())))
+RANKED = write(
+    PAIRS, ranked_ids=pa.array([[[60, 2], [61, 2 + row], []][: 2 + row % 2] for row in range(PAIRS.num_rows)])
+)
 WHIM = Whim(["Verdict: A", "Verdict: B", "Verdict: tie", "?"])
 GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
 
@@ -90,6 +93,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Rationalise(2, SHORT), unsolved()),
     OpCase(ops.ReferenceLogProbs(), PAIRS),
     OpCase(ops.ReferenceLogProbs(of="completions")),
+    OpCase(ops.ReferenceLogProbs(of="ranked"), RANKED),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
     OpCase(ops.SelfCertainty()),

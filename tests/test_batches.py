@@ -3,11 +3,12 @@ import torch
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch.plugins.precision import HalfPrecision
 
-from lit_iterative.batches import Collate, Completions, Judged, Pairs
+from lit_iterative.batches import Collate, Completions, Judged, Pairs, Ranked
 from lit_iterative.errors import DataError
 
 PAIR = {"prompt_ids": [1, 5], "chosen_ids": [6, 2], "rejected_ids": [7, 8, 2]}
 ACCEPTED = {"prompt_ids": [1, 5], "completion_ids": [6, 2]}
+RANKING = {"prompt_ids": [1, 5], "ranked_ids": [[6, 2], [7, 2], [2]], "ranked_ref_logps": [-1.0, -2.0, -3.0]}
 
 
 def collate(*rows):
@@ -28,6 +29,7 @@ def test_pairs_are_all_chosen_then_all_rejected():
     ("row", "kind"),
     [
         (PAIR, Pairs),
+        (RANKING, Ranked),
         (ACCEPTED, Completions),
         ({**ACCEPTED, "desirable": True}, Judged),
         ({**ACCEPTED, "desirable": False, "mismatched_ids": [9, 2]}, Judged),
@@ -41,6 +43,21 @@ def test_mismatched_completions_follow_the_others():
     batch = collate({**ACCEPTED, "desirable": True, "mismatched_ids": [9, 9, 2]})
     assert batch.sequences.input_ids.tolist() == [[1, 5, 6, 2, 0], [1, 5, 9, 9, 2]]
     assert len(batch) == 1
+
+
+def test_rankings_stand_one_after_another():
+    other = {"prompt_ids": [1], "ranked_ids": [[9, 2], [8, 8, 2]], "ranked_ref_logps": [-4.0, -5.0], "weight": 0.5}
+    batch = collate(other, RANKING)
+    assert len(batch) == 2
+    assert batch.sequences.input_ids.tolist() == [
+        [1, 9, 2, 0], [1, 8, 8, 2], [1, 5, 6, 2], [1, 5, 7, 2], [1, 5, 2, 0]
+    ]  # fmt: skip
+    assert {name: value.tolist() for name, value in batch.columns.items()} == {
+        "weight": [0.5, 1.0],
+        "present": [[True, True, False], [True, True, True]],
+        "ranked_ref_logps": [[-4.0, -5.0, 0.0], [-1.0, -2.0, -3.0]],
+    }
+    assert set(collate({**RANKING, "ranked_ref_logps": None}).columns) == {"weight", "present"}
 
 
 def test_numbers_that_all_rows_have_come_along():
@@ -79,7 +96,9 @@ def test_a_row_of_no_kind_names_the_remedy():
         collate({"prompt_ids": [1], "text": "5"})
 
 
-@pytest.mark.parametrize("rows", [(ACCEPTED, PAIR), (PAIR, ACCEPTED), (ACCEPTED, {**ACCEPTED, "desirable": True})])
+@pytest.mark.parametrize(
+    "rows", [(ACCEPTED, PAIR), (PAIR, ACCEPTED), (PAIR, RANKING), (ACCEPTED, {**ACCEPTED, "desirable": True})]
+)
 def test_rows_of_two_kinds_in_one_batch_name_the_remedy(rows):
     with pytest.raises(DataError, match="two kinds.*replace.*paired"):
         collate(*rows)

@@ -22,7 +22,7 @@ class PreferencePairs(Rounds):
 
     Args:
         scorers: What scores the completions.
-        builder: What makes pairs of them.
+        builder: What makes pairs or rankings of them.
         n: Completions of each prompt.
         sampling: How they are drawn.
         actor: Who draws.
@@ -48,7 +48,8 @@ class PreferencePairs(Rounds):
         schedule: Literal["keep", "rewarm"] = "keep",
         dirpath: str | None = None,
     ) -> None:
-        score = [] if reference is None else [ReferenceLogProbs(reference)]
+        of: Literal["ranked", "pairs"] = "ranked" if "ranked_ids" in builder.provides else "pairs"
+        score = [] if reference is None else [ReferenceLogProbs(reference, of)]
         ops = sampled(n, sampling, actor, [*scorers, builder, *score])
         phase = Phase(ops, weights=weights, optimizer=optimizer, schedule=schedule)
         super().__init__([phase], when, dirpath, shard_size=SHARD_SIZE)

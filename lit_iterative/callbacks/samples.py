@@ -8,7 +8,7 @@ from lit_iterative.rounds.store import Version
 from lit_iterative.seeds import generator
 
 #: What is shown of a row, where it is there: the texts, then the numbers.
-TEXTS = ("prompt", "chosen", "rejected", "text")
+TEXTS = ("prompt", "chosen", "rejected", "ranked", "text")
 NUMBERS = ("chosen_score", "rejected_score", "desirable", "weight")
 ROWS, CHARACTERS = 8, 400
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_iterative.batches import Batch, Judged, Pairs
+from lit_iterative.batches import Batch, Judged, Pairs, Ranked
 from lit_iterative.errors import SetupError
-from lit_iterative.losses.batch import PairLogProbs, SequenceLogProbs, UnpairedLogProbs
+from lit_iterative.losses.batch import PairLogProbs, RankedLogProbs, SequenceLogProbs, UnpairedLogProbs, given
 from lit_iterative.losses.log_probs import Scored
 from lit_iterative.losses.reduction import with_nll
 from lit_iterative.losses.rewards import implicit_rewards
@@ -24,7 +24,7 @@ class Objective:
     """Names the losses. The kind of a batch, which the round's builder decides, says which one is used.
 
     Args:
-        loss: Of pairs or of judged completions, see ``lit_iterative.losses.table``.
+        loss: Of pairs, of rankings or of judged completions, see ``lit_iterative.losses.table``.
         arguments: Arguments of that loss, such as ``{beta: 0.1}``.
         nll: Weight of the negative log-likelihood per token of chosen completions, added to the loss of pairs
             (Pang et al., 2024, arXiv:2404.19733, eq. 1).
@@ -47,7 +47,7 @@ class Objective:
 
     def __post_init__(self) -> None:
         # refused now, not in the first step
-        _check_kind("loss", self.preference, ("pairs", "unpaired"))
+        _check_kind("loss", self.preference, ("pairs", "ranked", "unpaired"))
         _check_kind("supervised", self.imitation, ("supervised",))
         if not self.nll >= 0:
             raise SetupError(f"Objective(nll) is {self.nll}. Give 0 or more.")
@@ -59,7 +59,7 @@ class Objective:
 
     @cached_property
     def preference(self) -> BoundLoss:
-        """The loss of pairs or of judged completions."""
+        """The loss of pairs, of rankings or of judged completions."""
         return find_loss(self.loss, self.arguments)
 
     @cached_property
@@ -88,6 +88,8 @@ class Objective:
             pairs = pair_log_probs(batch, scored)
             losses = self.preference(pairs)
             return with_nll(losses, pairs, self.nll) if self.nll else losses
+        if isinstance(batch, Ranked):
+            return self.preference(ranked_log_probs(batch, scored))
         if isinstance(batch, Judged):
             return self._of_judged(unpaired_log_probs(batch, scored), over_ranks)
         losses = self.imitation(SequenceLogProbs(scored.sums, scored.tokens, batch.columns.get("ref_logp")))
@@ -104,6 +106,8 @@ class Objective:
         """Return what is measured of every row, ``(rows,)`` each; NaN where a row does not count."""
         if isinstance(batch, Pairs):
             return _of_pairs(pair_log_probs(batch, Scored(scored.log_probs.detach(), scored.weights)), self.beta)
+        if isinstance(batch, Ranked):
+            return _of_pairs(strongest_pairs(ranked_log_probs(batch, scored)), self.beta)
         rows = len(batch)  # mismatched completions stand behind them
         sums, tokens = scored.sums[:rows].detach(), scored.tokens[:rows]
         measured = {"logps": sums, "logps_per_token": sums / tokens.clamp(min=1), "tokens": tokens}
@@ -138,6 +142,31 @@ def pair_log_probs(batch: Batch, scored: Scored) -> PairLogProbs:
         batch.columns.get("rejected_ref_logp"),
         **{name: batch.columns[name] for name in known if name in batch.columns},
     )
+
+
+def ranked_log_probs(batch: Batch, scored: Scored) -> RankedLogProbs:
+    """Return a scored batch of rankings, a row for each."""
+    present = batch.columns["present"]
+    nowhere = torch.zeros_like(present, dtype=scored.sums.dtype)
+    return RankedLogProbs(
+        nowhere.masked_scatter(present, scored.sums),
+        nowhere.masked_scatter(present, scored.tokens),
+        batch.columns.get("ranked_ref_logps"),
+        present,
+    )
+
+
+def strongest_pairs(ranked: RankedLogProbs) -> PairLogProbs:
+    """Return, of every ranking, the best completion and the one of the others that the policy moved towards most.
+
+    A margin is then the smallest of the ranking, and a pair is ordered rightly where the best is above all others.
+    """
+    rival = 1 + ranked.ratio[:, 1:].masked_fill(~ranked.present[:, 1:], -torch.inf).argmax(dim=1, keepdim=True)
+    parts = (ranked.completions, ranked.tokens, given(ranked.reference, "reference", "reference"))
+    (chosen, rejected), (tokens, rejected_tokens), (reference, rejected_reference) = (
+        (part[:, 0], part.gather(1, rival).squeeze(1)) for part in parts
+    )
+    return PairLogProbs(chosen, rejected, tokens, rejected_tokens, reference, rejected_reference)
 
 
 def unpaired_log_probs(batch: Batch, scored: Scored) -> UnpairedLogProbs:
@@ -194,10 +223,9 @@ def reference_error(batch: Batch, scored: Scored, kind: torch.dtype) -> float:
     Raises:
         SetupError: If it is too far.
     """
-    names = ("chosen_ref_logp", "rejected_ref_logp") if isinstance(batch, Pairs) else ("ref_logp",)
-    if not all(name in batch.columns for name in names):
+    reference = _reference(batch)
+    if reference is None:
         return 0.0
-    reference = torch.cat([batch.columns[name] for name in names])
     errors = (scored.sums[: len(reference)] - reference).abs()
     if not (errors <= tolerance(scored.tokens[: len(reference)], kind)).all():
         raise SetupError(
@@ -207,3 +235,13 @@ def reference_error(batch: Batch, scored: Scored, kind: torch.dtype) -> float:
             "completions?"
         )
     return float(errors.max())
+
+
+def _reference(batch: Batch) -> Tensor | None:
+    """Return the reference's log-probabilities in the order of the sequences, where the batch has them."""
+    if isinstance(batch, Ranked):
+        padded = batch.columns.get("ranked_ref_logps")
+        return None if padded is None else padded[batch.columns["present"]]
+    names = ("chosen_ref_logp", "rejected_ref_logp") if isinstance(batch, Pairs) else ("ref_logp",)
+    known = [batch.columns[name] for name in names if name in batch.columns]
+    return torch.cat(known) if len(known) == len(names) else None

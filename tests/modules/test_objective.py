@@ -29,6 +29,11 @@ JUDGED = [
     {"prompt_ids": [1], "completion_ids": [6, 2], "desirable": True, "ref_logp": -1.0},
     {"prompt_ids": [1], "completion_ids": [7, 8, 2], "desirable": False, "ref_logp": -2.0},
 ]
+RANKED = [
+    {"prompt_ids": [1], "ranked_ids": [[6, 2], [7, 2]], "ranked_ref_logps": [-1.0, -2.0]},
+    {"prompt_ids": [1, 5], "ranked_ids": [[6, 2], [2], [7, 8, 2]], "ranked_ref_logps": [-1.0, -0.5, -3.0]},
+]
+RANKED_SUMS = [-0.5, -3.5, -2.0, -1.5, -1.0]
 #: What the policy says of the completions of the pairs: the chosen ones, then the rejected ones.
 CHOSEN, REJECTED = [-0.5, -4.0, -2.0], [-3.5, -0.7, -0.5]
 
@@ -77,6 +82,16 @@ def test_the_likelihood_of_chosen_ones_is_added_per_token():
     assert (more - plain).tolist() == pytest.approx(expected, rel=1e-5)
 
 
+def test_rankings_by_hand():
+    losses = Objective("softmax_dpo", {"beta": 0.5}).losses(*given(RANKED, RANKED_SUMS), alone)
+    scores = [[0.25, -0.75], [-0.5, -0.5, 1.0]]  # beta * (sums - reference)
+    wanted = [-math.log(math.exp(row[0]) / sum(map(math.exp, row))) for row in scores]
+    assert losses.tolist() == pytest.approx(wanted, rel=1e-5)
+    whole = Objective("plackett_luce", {"beta": 0.5}).losses(*given(RANKED, RANKED_SUMS), alone)
+    rest = -math.log(math.exp(-0.5) / (math.exp(-0.5) + math.exp(1.0)))
+    assert whole.tolist() == pytest.approx([wanted[0], wanted[1] + rest], rel=1e-5)
+
+
 def test_imitation_is_per_token_of_its_own_row():
     rows = [{"prompt_ids": [1], "completion_ids": [6, 7, 8, 2]}, {"prompt_ids": [1], "completion_ids": [2]}]
     losses = Objective().losses(*given(rows, [-6.0, -3.0]), alone)
@@ -105,6 +120,7 @@ def test_baselines_are_of_all_ranks():
     [
         (without_reference(PAIRS), Objective("dpo"), "reference.*ReferenceLogProbs.*simpo"),
         (PAIRS, Objective("kto"), "kto was given PairLogProbs"),
+        (PAIRS, Objective("softmax_dpo"), "softmax_dpo was given PairLogProbs"),
         (JUDGED, Objective("dpo"), "dpo was given UnpairedLogProbs"),
     ],
 )
@@ -122,7 +138,7 @@ def test_rows_that_the_loss_cannot_take_name_the_remedy(rows, objective, message
         ({"supervised": "stf"}, "no loss 'stf'"),
         ({"supervised": "dpo"}, r"supervised='dpo'.*pairs.*sft"),
         ({"loss": "sft"}, r"loss='sft'.*supervised.*dpo"),
-        ({"loss": "softmax_dpo"}, r"loss='softmax_dpo'.*ranked.*dpo"),
+        ({"supervised": "softmax_dpo"}, r"supervised='softmax_dpo'.*ranked.*sft"),
         ({"nll": -0.1}, "nll.*-0.1"),
         ({"nll": float("nan")}, "nll.*nan"),
         ({"loss": "kto", "nll": 0.1}, "nll.*pairs.*kto"),
@@ -157,6 +173,21 @@ def test_metrics_of_pairs_by_hand():
         "chosen_drift": [0.5, -1.0, 1.0],
     }
     assert set(found) == set(expected)
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, abs=1e-6), name
+
+
+def test_metrics_of_rankings_are_those_of_the_best_and_its_strongest_rival():
+    found = measured(Objective("softmax_dpo", {"beta": 0.5}), RANKED, RANKED_SUMS)
+    expected = {
+        "logps/chosen": [-0.5, -2.0],
+        "logps/rejected": [-3.5, -1.0],
+        "tokens/rejected": [2, 3],
+        "rewards/chosen": [0.25, -0.5],
+        "rewards/rejected": [-0.75, 1.0],
+        "rewards/margins": [1.0, -1.5],
+        "rewards/accuracies": [1.0, 0.0],
+    }
     for name, values in expected.items():
         assert found[name] == pytest.approx(values, abs=1e-6), name
 
@@ -230,7 +261,15 @@ def test_then_the_loss_is_ln_2_and_every_margin_0():
     assert Objective("dpo").metrics(batch, scored)["rewards/margins"].tolist() == [0, 0, 0]
 
 
+def test_rankings_are_compared_with_theirs():
+    values = [value for row in RANKED for value in row["ranked_ref_logps"]]
+    assert reference_error(*given(RANKED, values), torch.float32) == 0
+    with pytest.raises(SetupError, match="differ by up to 2 nats"):
+        reference_error(*given(RANKED, [*values[:-1], values[-1] - 2]), torch.float32)
+
+
 def test_rows_without_reference_are_not_compared():
+    assert reference_error(*given(without_reference(RANKED), RANKED_SUMS), torch.float32) == 0
     assert reference_error(*given(without_reference(PAIRS), CHOSEN + REJECTED), torch.float32) == 0
 
 

@@ -22,6 +22,7 @@ from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
 from lit_iterative.ops.language.prompts import Prompts
+from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.rationalise import Rationalise
 from lit_iterative.ops.language.reference import ReferenceLogProbs
 from lit_iterative.ops.language.reward import RewardModel
@@ -71,6 +72,7 @@ __all__ = [
     "Prompts",
     "RankConsistency",
     "RankedPairs",
+    "Ranking",
     "Rationalise",
     "ReferenceLogProbs",
     "RewardModel",

@@ -11,11 +11,13 @@ from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.model_op import ModelOp
 from lit_iterative.ops.language.scoring import Mixture, log_probs_of
+from lit_iterative.ops.language.tokens import column_of, nested, nested_ids_of
 
 #: The columns of completions of each kind of rows, and the names of their log-probabilities.
 COLUMNS = {
     "pairs": {"chosen_ids": "chosen_ref_logp", "rejected_ids": "rejected_ref_logp"},
     "completions": {"completion_ids": "ref_logp"},
+    "ranked": {"ranked_ids": "ranked_ref_logps"},
     "judged": {"completion_ids": "ref_logp", "mismatched_ids": "mismatched_ref_logp"},
 }
 
@@ -32,16 +34,17 @@ class ReferenceLogProbs(ModelOp):
 
     Args:
         actor: The reference.
-        of: Whether the rows are ``pairs``, single ``completions``, or ``judged`` ones that have mismatched completions
-            beside them.
+        of: Whether the rows are ``pairs``, ``ranked`` completions, single ``completions``, or ``judged`` ones that have
+            mismatched completions beside them.
         mixture: How several members are one policy: ``arithmetic``, ``log mean exp`` of their log-probabilities of
             the whole completion, or ``geometric``, the mean of these, not normalised.
 
-    Requires ``prompt_ids`` and ``chosen_ids``, ``rejected_ids`` (of pairs), or ``completion_ids``, and of judged rows
-    ``mismatched_ids``.
+    Requires ``prompt_ids`` and ``chosen_ids``, ``rejected_ids`` (of pairs), ``ranked_ids``, or ``completion_ids``, and
+    of judged rows ``mismatched_ids``.
 
-    Provides ``chosen_ref_logp`` and ``rejected_ref_logp`` ``(rows,)``, or ``ref_logp``, and of judged rows
-    ``mismatched_ref_logp``: float32, the sum over the completion's tokens in nats, EOS included, at temperature 1.
+    Provides ``chosen_ref_logp`` and ``rejected_ref_logp`` ``(rows,)``, lists ``ranked_ref_logps``, or ``ref_logp``, and
+    of judged rows ``mismatched_ref_logp``: float32, the sum over the completion's tokens in nats, EOS included, at
+    temperature 1.
 
     Raises:
         DataError: If a log-probability is not finite, when run.
@@ -52,7 +55,7 @@ class ReferenceLogProbs(ModelOp):
     """
 
     actor: Actor = field(default_factory=Policy)
-    of: Literal["pairs", "completions", "judged"] = "pairs"
+    of: Literal["pairs", "ranked", "completions", "judged"] = "pairs"
     mixture: Mixture = "arithmetic"
 
     @property
@@ -67,9 +70,20 @@ class ReferenceLogProbs(ModelOp):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the log-probabilities."""
+        if self.of == "ranked":
+            return self._of_rankings(table, context)
         scores = {}
         for completions, name in COLUMNS[self.of].items():
             mask = completions.replace("_ids", "_mask")
             score = log_probs_of(table, completions, self.actor, context, self.mixture, mask)
             scores[name] = score.astype(np.float32)
         return write(table, **scores)
+
+    def _of_rankings(self, table: pa.Table, context: Context) -> pa.Table:
+        """Score the completions of all rows together, as many rows of one completion."""
+        rankings = nested_ids_of(table, "ranked_ids")
+        lengths = rankings.value_lengths().to_numpy()
+        prompts = column_of(table, "prompt_ids").take(np.repeat(np.arange(len(lengths)), lengths))
+        single = pa.table({"prompt_ids": prompts, "completion_ids": rankings.flatten()})
+        score = log_probs_of(single, "completion_ids", self.actor, context, self.mixture)
+        return write(table, ranked_ref_logps=nested(pa.array(score.astype(np.float32)), lengths))

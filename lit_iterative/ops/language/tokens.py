@@ -26,6 +26,42 @@ def int_lists(rows: Iterable[Tokens]) -> pa.Array:
     return pa.array([list(row) for row in rows], IDS)
 
 
+def nested(values: pa.Array, lengths: Sequence[int] | Array) -> pa.ListArray:
+    """Return values as a column of lists, one after another.
+
+    Args:
+        values: Those of all rows.
+        lengths: How many each row has, ``(rows,)``.
+
+    Example:
+        >>> nested(pa.array(["a", "b", "c"]), [2, 0, 1]).to_pylist()
+        [['a', 'b'], [], ['c']]
+    """
+    ends = np.cumsum([0, *lengths])
+    return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values)
+
+
+def nested_ids_of(table: pa.Table, name: str) -> pa.ListArray:
+    """Return a column of which each cell has several rows of token ids, ``list<list<int32>>``.
+
+    Raises:
+        DataError: If the table has no such column, it holds something else, or a cell is empty.
+
+    Example:
+        >>> nested_ids_of(pa.table({"ranked_ids": [[[5, 2], [2]]]}), "ranked_ids").value_lengths().to_pylist()
+        [2]
+    """
+    column = column_of(table, name)
+    _refuse_empty(column, name)
+    try:
+        return column.cast(pa.list_(IDS))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"Column {name!r} has type {column.type}, but lists of token ids are needed ({error}). Put a builder such "
+            "as Ranking() before."
+        ) from error
+
+
 def ids_of(table: pa.Table, name: str) -> list[list[int]]:
     """Return a column of token ids as lists.
 

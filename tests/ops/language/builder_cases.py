@@ -8,6 +8,7 @@ from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIn
 from lit_iterative.ops.language.length import Length, LengthPenalty
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
+from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.unpaired import Unpaired
 from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.testing import OpCase
@@ -41,6 +42,8 @@ BUILDERS: list[OpCase] = [
     OpCase(PastFuture()),
     OpCase(PastFuture(score="scores.reward"), REWARD),
     OpCase(RankedPairs(weigh="gap"), REWARD),
+    OpCase(Ranking(), REWARD),
+    OpCase(Ranking("scores.correct", 2, 0.2, "keep"), CORRECT),
     OpCase(Standardise(), REWARD),
     OpCase(TopCandidates(2, weigh=True), REWARD),
     OpCase(Unpaired(), CORRECT),

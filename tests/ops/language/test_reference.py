@@ -55,6 +55,23 @@ def test_completions_get_one():
     assert made["ref_logp"].to_pylist() == pytest.approx(by_hand(CHOSEN), rel=1e-6)
 
 
+def test_rankings_get_one_for_each_place():
+    rankings = [[[60, 2], [61, 62, 2], [2]], [[63, 2], []], []]
+    table = pa.table(
+        {"prompt_ids": int_lists(PROMPTS), "ranked_ids": pa.array(rankings, pa.list_(pa.list_(pa.int32())))}
+    )
+    op = ReferenceLogProbs(of="ranked")
+    assert (op.requires, op.provides) == (("prompt_ids", "ranked_ids"), ("ranked_ref_logps",))
+    for part in (table, table.slice(1)):
+        made = op(part, context())["ranked_ref_logps"]
+        for prompt, ranking, found in zip(
+            *(part[name].to_pylist() for name in ("prompt_ids", "ranked_ids")), made, strict=True
+        ):
+            wanted = [score.sum for score in FakeLanguage().log_probs([prompt] * len(ranking), ranking)]
+            assert found.as_py() == pytest.approx(wanted, rel=1e-6)
+        assert made.type == pa.list_(pa.float32())
+
+
 def test_weights_of_tokens_weigh_the_reference_as_they_weigh_the_policy():
     masks = [[0.5, 1.0], [0.0, 2.0, 1.0], [1.0]]
     table = PAIRS.append_column("chosen_mask", pa.array(masks, pa.list_(pa.float32())))

@@ -10,6 +10,7 @@ from lit_iterative.ops.language.tokens import (
     keys_of,
     lengths_of,
     lists_of,
+    nested_ids_of,
     repeats,
     spans,
     strings_of,
@@ -95,3 +96,9 @@ def test_texts_must_be_texts():
         texts_of(pa.table({"text": ["a", None]}), "text")
     with pytest.raises(DataError, match="has type int64, but texts are needed"):
         strings_of(pa.table({"text": [1]}), "text")
+
+
+@pytest.mark.parametrize("cells", [["a"], [[[1, 2]], None], [["a"]], [[1, 2]]], ids=repr)
+def test_what_is_no_list_of_token_ids_is_refused(cells):
+    with pytest.raises(DataError, match="'ranked_ids' has"):
+        nested_ids_of(pa.table({"ranked_ids": cells}), "ranked_ids")
