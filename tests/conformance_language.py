@@ -15,6 +15,7 @@ from tests.conformance_cases import LEDGER
 from tests.ops.language.builder_cases import BUILDERS
 from tests.ops.language.judges import ends_with_answer
 from tests.ops.language.judging import Whim
+from tests.ops.language.tables import completions_with_all
 from tests.ops.language.test_judge_pairs import pairs
 
 TWO = ["scores.implicit", "scores.judge"]
@@ -76,6 +77,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong: {prompt}"}), ALONE),
     OpCase(ops.Divergence(), ALONE),
     OpCase(ops.Divergence(candidates=3)),
+    OpCase(ops.Encode(), completions_with_all().drop_columns(["gold_ids"]), item=prompt_item),
     OpCase(ops.EvenLengths(), completions(["scores.implicit"])),
     OpCase(ops.ExtractAnswer()),
     OpCase(ops.ExtractAnswer(answers.AfterMarker())),

@@ -7,6 +7,7 @@ from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency
 from lit_iterative.ops.language.dedup import DedupTokens
 from lit_iterative.ops.language.divergence import Divergence
+from lit_iterative.ops.language.encode import Encode
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
 from lit_iterative.ops.language.hint import Contexts, Hint
@@ -51,6 +52,7 @@ __all__ = [
     "DedupTokens",
     "DistinctN",
     "Divergence",
+    "Encode",
     "EvenLengths",
     "ExtractAnswer",
     "Fallback",

@@ -33,7 +33,7 @@ class GoldOwn(Op):
 
     Args:
         gold: The column of gold completions as text; their token ids, with EOS, are in the column of this name and
-            ``_ids``. Cells may be empty.
+            ``_ids``, which ``Encode`` provides. Cells may be empty.
         at_most: Own completions of a prompt, drawn from all.
         truncated: Whether own completions that were cut go (``drop``) or are rejected (``reject``).
 
