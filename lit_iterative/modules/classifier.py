@@ -14,6 +14,7 @@ from torch.nn import functional
 from torchmetrics.classification import MulticlassAccuracy
 
 from lit_iterative.errors import DataError, SetupError
+from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modules.labels import check_labels
 
 
@@ -47,7 +48,10 @@ class Classifier(pl.LightningModule):
         lr_scheduler: Makes the learning-rate schedule from the optimiser; none when left out.
         lr_interval: Whether the schedule steps every ``epoch`` or every ``step``.
         pseudo_weight: Factor of the pseudo-labelled part of a dictionary.
-        weight_norm: What the weighted losses are divided by, see :func:`weighted_mean`.
+        weight_norm: What the sum of the weighted losses is divided by. By the sum of the ``weights``: only their ratios
+            count, a batch of rows that are all doubtful moves the network as much as one of sure rows, and the learning
+            rate keeps its meaning whatever the scale. By the number of ``rows``: a doubtful batch moves the network
+            less, as in FixMatch (eq. 4) and SoftMatch. Where all weights are 0 the loss is 0 in both.
 
     Raises:
         SetupError: If a number makes no sense.
@@ -120,7 +124,7 @@ class Classifier(pl.LightningModule):
 
     def _loss(self, examples: Examples) -> Tensor:
         losses = functional.cross_entropy(self(examples.inputs), examples.labels, reduction="none")
-        return weighted_mean(losses, examples.weights, self.weight_norm)
+        return weighted_mean(losses, examples.weights, total=len(losses) if self.weight_norm == "rows" else None)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Measure the loss and the accuracy."""
@@ -169,34 +173,6 @@ def unpack(batch: Any) -> Examples:
             "on_before_batch_transfer in your DataModule to make it so."
         )
     return Examples(*batch)
-
-
-def weighted_mean(losses: Tensor, weights: Tensor | None, norm: Literal["weights", "rows"] = "weights") -> Tensor:
-    """Return the mean of losses by their weights.
-
-    ``weights`` divides by the sum of the weights, ``sum(w * l) / sum(w)``: only their ratios count, a batch of
-    rows that are all doubtful moves the network as much as one of sure rows, and the learning rate keeps its meaning
-    whatever the scale. ``rows`` divides by the number of rows, ``sum(w * l) / n``: a doubtful batch moves the network
-    less, as FixMatch (arXiv:2001.07685, eq. 4) and SoftMatch do. Where all weights are 0 the loss is 0 in both.
-
-    Args:
-        losses: Shape ``(rows,)``.
-        weights: Shape ``(rows,)``, not negative; none counts as 1 for every row.
-        norm: What the sum is divided by.
-
-    Example:
-        >>> losses, weights = torch.tensor([4.0, 8.0]), torch.tensor([0.75, 0.25])
-        >>> weighted_mean(losses, weights).item(), weighted_mean(losses, weights, "rows").item()
-        (5.0, 2.5)
-    """
-    if weights is None:
-        return losses.mean()
-    weights = weights.to(losses.dtype)
-    total = (weights * losses).sum()
-    if norm == "rows":
-        return total / len(losses)
-    sum_of_weights = weights.sum()
-    return total / torch.where(sum_of_weights > 0, sum_of_weights, torch.ones_like(sum_of_weights))
 
 
 def classes_of(labels: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Parameters of ops: numbers that a schedule may have stood for, and their bounds."""
 
 import math
+from collections.abc import Sequence
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.schedule import Schedule
@@ -60,3 +61,19 @@ def check_range(
         bounds = f"above {low:g}" if open_low else f"from {low:g}"
         upper = f" to {high:g}" if high < math.inf else "" if open_low else " on"
         raise PipelineError(f"{name} is {value}. Give a number {bounds}{upper}.")
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Check a parameter that is one of a few words.
+
+    Raises:
+        PipelineError: If it is another.
+
+    Example:
+        >>> check_choice("BestWorst(weigh)", "votes", ("none", "gap"))
+        Traceback (most recent call last):
+        ...
+        lit_iterative.errors.PipelineError: BestWorst(weigh) is 'votes'. Give one of: none, gap.
+    """
+    if value not in choices:
+        raise PipelineError(f"{name} is {value!r}. Give one of: {', '.join(choices)}.")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.modules.classifier import Classifier, unpack, weighted_mean
+from lit_iterative.modules.classifier import Classifier, unpack
 
 CLASSES = 3
 
@@ -73,18 +73,20 @@ def test_loss_equals_its_definition(norm: Any, soft: bool, weighted: bool) -> No
 
 @pytest.mark.parametrize("norm", ["weights", "rows"])
 def test_loss_of_weights_that_are_all_zero_is_zero_with_a_gradient(norm: Any) -> None:
-    losses = torch.tensor([1.0, 2.0], requires_grad=True)
-    loss = weighted_mean(losses, torch.zeros(2), norm)
+    module = make(weight_norm=norm)
+    inputs, labels, weights = data()
+    loss = module._loss(unpack([inputs, labels, torch.zeros_like(weights)]))
     loss.backward()
     assert loss.item() == 0
-    assert losses.grad is not None
-    assert losses.grad.tolist() == [0, 0]
+    assert all(p.grad is not None and not p.grad.any() for p in module.parameters())
 
 
 def test_scale_of_weights_counts_only_when_divided_by_rows() -> None:
-    losses, weights = torch.tensor([1.0, 3.0]), torch.tensor([0.5, 0.25])
-    assert torch.allclose(weighted_mean(losses, weights), weighted_mean(losses, 4 * weights))
-    assert torch.allclose(4 * weighted_mean(losses, weights, "rows"), weighted_mean(losses, 4 * weights, "rows"))
+    inputs, labels, weights = data()
+    for norm, factor in (("weights", 1), ("rows", 4)):
+        module = make(weight_norm=norm)
+        once, scaled = (module._loss(unpack([inputs, labels, times * weights])) for times in (1, 4))
+        assert torch.allclose(factor * once, scaled)
 
 
 @pytest.mark.parametrize("missing", ["absent", None])

@@ -4,7 +4,7 @@ import pytest
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops import Steps
-from lit_iterative.ops.parameters import check_range, number, whole
+from lit_iterative.ops.parameters import check_choice, check_range, number, whole
 
 
 def test_halves_are_rounded_up():
@@ -15,6 +15,12 @@ def test_halves_are_rounded_up():
 def test_outside_of_the_bounds(value):
     with pytest.raises(PipelineError, match="from 0 to 1"):
         check_range("Op(x)", value, 0, 1)
+
+
+def test_words_are_among_the_choices():
+    check_choice("Op(x)", "b", ("a", "b"))
+    with pytest.raises(PipelineError, match=r"Op\(x\) is 'c'. Give one of: a, b."):
+        check_choice("Op(x)", "c", ("a", "b"))
 
 
 def test_open_bounds():

@@ -11,18 +11,43 @@ from lit_iterative.columns import Array, read
 from lit_iterative.errors import DataError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import Group, groups_of, scores_of, weighted
-from lit_iterative.ops.language.pairing import check_choice
 from lit_iterative.ops.language.tokens import keys_of, lengths_of, repeats
 from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, number, whole
+from lit_iterative.ops.parameters import check_choice, check_range, number, whole
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 
 Cut = Literal["drop", "keep"]
 
 
+class AcceptOp(Op):
+    """Keeps some of the candidates as they are. Subclass it as a frozen dataclass with these fields."""
+
+    scope: ClassVar[Scope] = "group"
+    score: str
+    truncated: Cut
+
+    def __post_init__(self) -> None:
+        check_choice(f"{self.name}(truncated)", self.truncated, get_args(Cut))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The candidates and their score."""
+        return ("group", "completion_ids", "finish", self.score)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The weight."""
+        return ("weight",)
+
+    @property
+    def consumes(self) -> tuple[str, ...]:
+        """Why the completion ended."""
+        return ("finish",)
+
+
 @dataclass(frozen=True)
-class Accept(Op):
+class Accept(AcceptOp):
     """Keeps the candidates that score high enough, to train on them as they are.
 
     With a verifier's 0 and 1 as score it is rejection sampling: RFT (Yuan et al., 2023, arXiv:2308.01825) takes every
@@ -64,26 +89,15 @@ class Accept(Op):
     hinted: str | None = None
     weigh: bool = False
     truncated: Cut = "drop"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("Accept(at_most)", self.at_most, 1)
-        check_choice("Accept(truncated)", self.truncated, get_args(Cut))
+        super().__post_init__()
 
     @property
     def requires(self) -> tuple[str, ...]:
         """The candidates, their score, and whether a hint helped."""
-        return ("group", "completion_ids", "finish", self.score, *([self.hinted] if self.hinted else []))
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The weight."""
-        return ("weight",)
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """Why the completion ended."""
-        return ("finish",)
+        return (*super().requires, *([self.hinted] if self.hinted else []))
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the accepted rows, in the order of the table."""
@@ -108,7 +122,7 @@ class Accept(Op):
 
 
 @dataclass(frozen=True)
-class TopCandidates(Op):
+class TopCandidates(AcceptOp):
     """Keeps the best candidates of every prompt, to train on them as they are.
 
     With ``k=1`` it is best-of-n, as in RAFT (Dong et al., 2023, arXiv:2304.06767). Put ``TopK`` before it to take the
@@ -141,26 +155,10 @@ class TopCandidates(Op):
     score: str = "scores.reward"
     weigh: bool = False
     truncated: Cut = "drop"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("TopCandidates(k)", self.k, 1)
-        check_choice("TopCandidates(truncated)", self.truncated, get_args(Cut))
-
-    @property
-    def requires(self) -> tuple[str, ...]:
-        """The candidates and their score."""
-        return ("group", "completion_ids", "finish", self.score)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The weight."""
-        return ("weight",)
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """Why the completion ended."""
-        return ("finish",)
+        super().__post_init__()
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the best rows, in the order of the table."""

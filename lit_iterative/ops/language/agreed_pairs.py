@@ -1,7 +1,7 @@
 """AgreedPairs: pairs about whose order several scores agree."""
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -10,15 +10,14 @@ from lit_iterative.columns import Array
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.consistency import check_several
 from lit_iterative.ops.language.groups import Group, Truncated, groups_of, scores_of
-from lit_iterative.ops.language.pairing import CANDIDATE, PAIR, Side, check_choice, count_pairs, paired
+from lit_iterative.ops.language.pairing import PairOp, Side, count_pairs, paired
 from lit_iterative.ops.language.tokens import keys_of, spans
-from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, whole
+from lit_iterative.ops.parameters import check_choice, check_range, whole
 from lit_iterative.ops.schedule import Schedule
 
 
 @dataclass(frozen=True)
-class AgreedPairs(Op):
+class AgreedPairs(PairOp):
     """Prefers one candidate to another only where every score does.
 
     The preferences that a policy has in itself, such as its implicit reward and its own judgement, often contradict
@@ -51,7 +50,6 @@ class AgreedPairs(Op):
     scores: list[str]
     at_most: int | Schedule | None = None
     truncated: Truncated = "reject"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_several(self.name, self.scores)
@@ -61,17 +59,7 @@ class AgreedPairs(Op):
     @property
     def requires(self) -> tuple[str, ...]:
         """The candidates and their scores."""
-        return ("group", "text", "completion_ids", "finish", *self.scores)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The pairs."""
-        return PAIR
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a pair has not."""
-        return CANDIDATE
+        return (*super().requires, *self.scores)
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the pairs of all groups, in their order."""

@@ -10,9 +10,9 @@ from lit_iterative.columns import Array, write
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import scores_of
-from lit_iterative.ops.language.pairing import check_choice
 from lit_iterative.ops.language.tokens import spans
 from lit_iterative.ops.op import Op, Scope
+from lit_iterative.ops.parameters import check_choice
 
 Missing = Literal["abstain", "leave_out"]
 

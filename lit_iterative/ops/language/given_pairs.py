@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +12,9 @@ from lit_iterative.columns import Array, keep, look_up, read
 from lit_iterative.errors import DataError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import groups_of, scores_of
-from lit_iterative.ops.language.pairing import CANDIDATE, PAIR, Side, check_choice, count_pairs, paired
+from lit_iterative.ops.language.pairing import PairOp, Side, count_pairs, paired
 from lit_iterative.ops.language.tokens import IDS, keys_of, lists_of, repeats, strings_of
-from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, whole
+from lit_iterative.ops.parameters import check_choice, check_range, whole
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 
@@ -25,7 +24,7 @@ Past = Literal["chosen", "rejected", "text"]
 
 
 @dataclass(frozen=True)
-class GoldOwn(Op):
+class GoldOwn(PairOp):
     """Prefers the gold completion of a prompt to the policy's own.
 
     SPIN (Chen et al., 2024, arXiv:2401.01335, algorithm 1): the policy learns to tell people's completions from those
@@ -57,7 +56,6 @@ class GoldOwn(Op):
     gold: str = "gold"
     at_most: int | Schedule = 1
     truncated: Gold = "reject"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("GoldOwn(at_most)", self.at_most, 1)
@@ -66,17 +64,7 @@ class GoldOwn(Op):
     @property
     def requires(self) -> tuple[str, ...]:
         """The candidates and the gold completions."""
-        return ("group", "text", "completion_ids", "finish", self.gold, f"{self.gold}_ids")
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The pairs."""
-        return PAIR
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a pair has not."""
-        return CANDIDATE
+        return (*super().requires, self.gold, f"{self.gold}_ids")
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the pairs of all groups, in their order."""
@@ -89,7 +77,7 @@ class GoldOwn(Op):
 
 
 @dataclass(frozen=True)
-class PastFuture(Op):
+class PastFuture(PairOp):
     """Prefers what the policy writes now to what the same prompt had in the round before.
 
     DITTO (Shaikh et al., 2024, arXiv:2406.00888) prefers later policies to earlier ones in this way, and
@@ -123,7 +111,6 @@ class PastFuture(Op):
     score: str | None = None
     at_most: int | Schedule = 1
     truncated: Own = "drop"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("PastFuture(at_most)", self.at_most, 1)
@@ -133,17 +120,7 @@ class PastFuture(Op):
     @property
     def requires(self) -> tuple[str, ...]:
         """The candidates, and their score."""
-        return ("group", "text", "completion_ids", "finish", *([self.score] if self.score else []))
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The pairs."""
-        return PAIR
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a pair has not."""
-        return CANDIDATE
+        return (*super().requires, *([self.score] if self.score else []))
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the pairs of all groups, in their order."""

@@ -1,7 +1,7 @@
 """Builders of preference pairs of candidates where it is known which is better: correct, or from a better context."""
 
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -9,20 +9,9 @@ import pyarrow as pa
 from lit_iterative.columns import Array
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import Group, Truncated, groups_of
-from lit_iterative.ops.language.pairing import (
-    CANDIDATE,
-    PAIR,
-    PairBuilder,
-    Side,
-    Weigh,
-    check_choice,
-    count_pairs,
-    cross,
-    paired,
-)
+from lit_iterative.ops.language.pairing import PairBuilder, PairOp, Side, Weigh, count_pairs, cross, paired
 from lit_iterative.ops.language.tokens import keys_of, strings_of
-from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, number, whole
+from lit_iterative.ops.parameters import check_choice, check_range, number, whole
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 
@@ -76,7 +65,7 @@ class CorrectIncorrect(PairBuilder):
 
 
 @dataclass(frozen=True)
-class ContrastivePrompts(Op):
+class ContrastivePrompts(PairOp):
     """Prefers candidates drawn under a good context to those of the same prompt drawn under a bad one.
 
     RLCD (Yang et al., 2023, arXiv:2307.12950): no scorer is asked; a positive and a negative prompt say what is
@@ -112,7 +101,6 @@ class ContrastivePrompts(Op):
     rejected: str = "negative"
     at_most: int | Schedule = 1
     truncated: Truncated = "reject"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("ContrastivePrompts(at_most)", self.at_most, 1)
@@ -121,17 +109,7 @@ class ContrastivePrompts(Op):
     @property
     def requires(self) -> tuple[str, ...]:
         """The candidates and their contexts."""
-        return ("group", "text", "completion_ids", "finish", self.column)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The pairs."""
-        return PAIR
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a pair has not."""
-        return CANDIDATE
+        return (*super().requires, self.column)
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the pairs of all groups, in their order."""

@@ -9,10 +9,9 @@ import pyarrow as pa
 from lit_iterative.columns import Array, write
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import scores_of
-from lit_iterative.ops.language.pairing import check_choice
 from lit_iterative.ops.language.tokens import lengths_of, texts_of
 from lit_iterative.ops.op import Op
-from lit_iterative.ops.parameters import number
+from lit_iterative.ops.parameters import check_choice, number
 from lit_iterative.ops.schedule import Schedule
 
 Unit = Literal["tokens", "characters"]

@@ -9,12 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.columns import Array, read, write
-from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import Group, Truncated, groups_of, scores_of, weighted
 from lit_iterative.ops.language.tokens import keys_of, lengths_of, texts_of
 from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range
+from lit_iterative.ops.parameters import check_choice, check_range
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 
@@ -25,15 +24,37 @@ CANDIDATE = ("candidate", "text", "completion_ids", "finish")
 PAIR = ("chosen", "rejected", "chosen_ids", "rejected_ids", "chosen_score", "rejected_score", "weight")
 
 
-class PairBuilder(Op):
-    """Makes pairs of the candidates of a prompt, by a score. Subclass it as a frozen dataclass with these fields.
+class PairOp(Op):
+    """Turns the candidates of a prompt into pairs. Subclass it as a frozen dataclass.
 
-    Columns that are neither made nor taken away stay, with the values of the chosen candidate. A ``weight`` that is
-    there stays a factor. No candidate whose scorer abstained is used, and equal completions count once, so that the
-    two sides always differ.
+    Columns that are neither made nor taken away stay, with the values of the candidate that a pair is made from, the
+    chosen one where both are. A ``weight`` that is there stays a factor.
     """
 
     scope: ClassVar[Scope] = "group"
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The candidates."""
+        return ("group", "text", "completion_ids", "finish")
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The pairs."""
+        return PAIR
+
+    @property
+    def consumes(self) -> tuple[str, ...]:
+        """What a candidate has but a pair has not."""
+        return CANDIDATE
+
+
+class PairBuilder(PairOp):
+    """Makes pairs by a score. Subclass it as a frozen dataclass with these fields.
+
+    No candidate whose scorer abstained is used, and equal completions count once, so that the two sides always differ.
+    """
+
     score: str
     at_most: int | Schedule | None
     weigh: Weigh
@@ -48,17 +69,7 @@ class PairBuilder(Op):
     @property
     def requires(self) -> tuple[str, ...]:
         """The candidates and their score."""
-        return ("group", "text", "completion_ids", "finish", self.score)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The pairs."""
-        return PAIR
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a pair has not."""
-        return CANDIDATE
+        return (*super().requires, self.score)
 
     @abstractmethod
     def pairs(self, group: Group, tally: Tally) -> list[tuple[int, int]]:
@@ -199,19 +210,3 @@ def count_pairs(tally: Tally, made: pa.Table, pairs: Sequence[int]) -> None:
     tally.mean("chosen_length", lengths_of(made, "chosen_ids"))
     tally.mean("rejected_length", lengths_of(made, "rejected_ids"))
     tally.mean("score_gap", read(made, "chosen_score") - read(made, "rejected_score"))
-
-
-def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    """Check a parameter that is one of a few words.
-
-    Raises:
-        PipelineError: If it is another.
-
-    Example:
-        >>> check_choice("BestWorst(weigh)", "votes", ("none", "gap"))
-        Traceback (most recent call last):
-        ...
-        lit_iterative.errors.PipelineError: BestWorst(weigh) is 'votes'. Give one of: none, gap.
-    """
-    if value not in choices:
-        raise PipelineError(f"{name} is {value!r}. Give one of: {', '.join(choices)}.")

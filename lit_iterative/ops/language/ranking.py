@@ -9,10 +9,10 @@ import pyarrow as pa
 from lit_iterative.columns import Array, write
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import Group, Truncated, groups_of, scores_of, weighted
-from lit_iterative.ops.language.pairing import CANDIDATE, check_choice
+from lit_iterative.ops.language.pairing import CANDIDATE
 from lit_iterative.ops.language.tokens import column_of, keys_of, lengths_of, nested
 from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, number, whole
+from lit_iterative.ops.parameters import check_choice, check_range, number, whole
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 

@@ -10,10 +10,9 @@ from lit_iterative.columns import Array, keep, write
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.accepted import count_groups, count_samples
 from lit_iterative.ops.language.groups import Group, Truncated, groups_of, scores_of, weighted
-from lit_iterative.ops.language.pairing import check_choice
 from lit_iterative.ops.language.tokens import keys_of
 from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, number
+from lit_iterative.ops.parameters import check_choice, check_range, number
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from lit_iterative.columns import Array, write
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.pairing import check_choice
 from lit_iterative.ops.language.tokens import spans, strings_of
 from lit_iterative.ops.op import Op, Scope
+from lit_iterative.ops.parameters import check_choice
 
 Utility = Literal["exact", "token_f1", "rouge_l", "chrf"]
 WORD = re.compile(r"\w+|[^\w\s]")
