@@ -24,8 +24,9 @@ def gaps(completions: Sequence[Completion], scores: Sequence[TokenScores]) -> Ar
         array([0.5, 0. ])
     """
     both = [
-        np.abs(completion.log_probs.astype(np.float64) - score.log_probs)
+        np.stack([completion.log_probs, score.log_probs]).astype(np.float64)
         for completion, score in zip(completions, scores, strict=True)
         if completion.log_probs is not None
     ]
-    return np.concatenate([*both, np.zeros(0)])
+    engine, trainer = np.concatenate([*both, np.zeros((2, 0))], axis=1)
+    return np.abs(engine - trainer)

@@ -1,7 +1,6 @@
 """VLLM: vLLM in this process, on the device that trains."""
 
 import atexit
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ OWN = ("model", "enable_lora", "max_lora_rank", "tokenizer", "skip_tokenizer_ini
 
 @dataclass(frozen=True)
 class VLLM:
-    """Samples with ``vllm.LLM`` in this process, which shares the memory of the device with training.
+    """Samples with ``vllm.LLM`` in this process, which shares the memory of the one device that trains.
 
     It starts at the first completion and stays. All weights are written to a folder and read again
     (``reload_weights``) when they have changed; of a policy with a LoRA, only the adapter is.
@@ -65,9 +64,18 @@ class VLLM:
             )
 
     def engine(self, target: Target) -> Engine:
-        """Return an engine that samples from the target."""
+        """Return an engine that samples from the target.
+
+        Raises:
+            SetupError: If there are several ranks.
+        """
+        if distributed.is_initialized() and distributed.get_world_size() > 1:
+            raise SetupError(
+                f"VLLM samples in one process, but training runs in {distributed.get_world_size()}. Train a lora and "
+                "sample with a server (VLLMServer), which ranks can share, or train on one device."
+            )
         if not self._state:
-            folder = os.path.join(_temporary() if self.folder is None else self.folder, f"rank-{_rank()}")
+            folder = _temporary() if self.folder is None else self.folder
             self._state["service"] = LocalService(self.options, self.tokenizer, folder)
             self._state["pushed"] = Pushed(folder)
         return VLLMEngine(target, self._state["service"], self._state["pushed"], self.log_probs)
@@ -164,7 +172,7 @@ class LocalService:
         self._reads_text, self._device = bool(tokenizer), network.device.type
         text = {"tokenizer": tokenizer} if tokenizer else {"skip_tokenizer_init": True}
         with self._undisturbed():
-            self._llm = LLM(model=model, **{**options, **text, **_placed(), **self._options})
+            self._llm = LLM(model=model, **{**options, **text, **self._options})
 
     @contextmanager
     def _undisturbed(self) -> Iterator[None]:
@@ -187,20 +195,3 @@ def _temporary() -> str:
     folder = tempfile.mkdtemp(prefix="lit-iterative-vllm-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _rank() -> int:
-    return distributed.get_rank() if distributed.is_initialized() else 0
-
-
-def _placed() -> dict[str, Any]:
-    """Return the options by which every rank has a vLLM of its own, on its own device.
-
-    vLLM reads the rank from the environment; Lightning does not name all of it.
-    """
-    if not distributed.is_initialized() or distributed.get_world_size() == 1:
-        return {}
-    os.environ.setdefault("RANK", str(distributed.get_rank()))
-    os.environ.setdefault("WORLD_SIZE", str(distributed.get_world_size()))
-    os.environ.setdefault("LOCAL_RANK", str(torch.cuda.current_device() if torch.cuda.is_available() else 0))
-    return {"distributed_executor_backend": "external_launcher"}

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from torch import distributed
-
 from lit_iterative.errors import PipelineError, SetupError
 from lit_iterative.generation.language import Engine, Target
 from lit_iterative.generation.transport import Failed, Refused, Transport, Unreachable
@@ -124,13 +122,8 @@ class ServerService:
         """Let the server read all weights, and forget what it computed with the ones before.
 
         Raises:
-            SetupError: If there are several ranks, or the server cannot.
+            SetupError: If it cannot.
         """
-        if distributed.is_initialized() and distributed.get_world_size() > 1:
-            raise SetupError(
-                f"{distributed.get_world_size()} ranks would load weights into one vLLM server, each while others "
-                "sample. Train a lora, whose adapters do not get into each other's way, or train on one device."
-            )
         body = {"method": "reload_weights", "kwargs": {"weights_path": folder}}
         self._send("/collective_rpc", body, bytes, LOADING)
         self._send("/reset_prefix_cache", {}, _succeeded, LOADING)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from lit_iterative.errors import SetupError
 from lit_iterative.generation.vllm.service import Adapter, Service
@@ -42,8 +42,8 @@ class Pushed:
             The adapter to sample with; none where there is none, or it is switched off.
 
         Raises:
-            SetupError: If the weights are spread over ranks, the base of an adapter has changed, or nothing can be
-                written.
+            SetupError: If the weights are spread over ranks, several ranks have all of them to send, the base of an
+                adapter has changed, or nothing can be written.
         """
         check_whole(network)
         if not hasattr(network, "peft_config"):
@@ -56,6 +56,11 @@ class Pushed:
         mark = fingerprint(network.state_dict())
         if mark == self._base:
             return
+        if distributed.is_initialized() and distributed.get_world_size() > 1:  # and save_pretrained writes on the first
+            raise SetupError(
+                f"{distributed.get_world_size()} ranks would load all weights into one vLLM, each while others sample. "
+                "Train a lora, whose adapters do not get into each other's way, or train on one device."
+            )
         self._base = ""  # neither the old nor the new ones, should this fail halfway
         folder = written(self._folder, f"weights-{mark}", network.save_pretrained)
         service.load(network, folder)
