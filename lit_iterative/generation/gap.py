@@ -29,4 +29,5 @@ def gaps(completions: Sequence[Completion], scores: Sequence[TokenScores]) -> Ar
         if completion.log_probs is not None
     ]
     engine, trainer = np.concatenate([*both, np.zeros((2, 0))], axis=1)
-    return np.abs(engine - trainer)
+    difference: Array = np.abs(engine - trainer)
+    return difference
