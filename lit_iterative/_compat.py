@@ -1,4 +1,4 @@
-"""The only file that touches private names of Lightning; ``tests/test_compat.py`` has a test for each."""
+"""The only file that touches private names of Lightning and transformers; ``tests/test_compat.py`` tests each."""
 
 from collections.abc import Callable
 from typing import Any
@@ -77,3 +77,8 @@ def begin_epoch_afresh(trainer: pl.Trainer) -> None:
     """
     trainer.fit_loop.restarting = False
     trainer.fit_loop._resuming_from_checkpoint = False  # unknown to and not needed by older ones
+
+
+def attention_of(model: Any) -> str:
+    """Return the name of the attention that a transformers model uses; there is a public setter, but no getter."""
+    return str(model.config._attn_implementation)

@@ -1,6 +1,7 @@
 """What ops may ask of a language model, and what an engine that samples from one must offer."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -126,9 +127,10 @@ class Target:
     decode: Callable[[Tokens], str]
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """Makes engines. A policy asks for one whenever it samples, as its network and weights may be others then."""
 
+    @abstractmethod
     def engine(self, target: Target) -> Engine:
         """Return an engine that samples from the target."""
 

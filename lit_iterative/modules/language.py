@@ -15,8 +15,8 @@ from torch import Tensor
 
 from lit_iterative.batches import Batch
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.generation.decoder import UNLIMITED, Decoder
-from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenScores
+from lit_iterative.generation.in_process import InProcess
+from lit_iterative.generation.language import Backend, Completion, Prompt, Sampling, Target, TokenScores
 from lit_iterative.losses.log_probs import score
 from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modules import adapters
@@ -29,6 +29,9 @@ from lit_iterative.modules.step_metrics import StepMetrics
 from lit_iterative.modules.text import Chat, TextCodec
 from lit_iterative.modules.trained import PROOF, check_restorable, check_restored, fingerprint, trained_part
 from lit_iterative.sequences import Tokens, pad
+
+#: The context of a model that names none, in tokens.
+UNLIMITED = 2**31
 
 
 class LanguagePolicy(pl.LightningModule):
@@ -45,6 +48,7 @@ class LanguagePolicy(pl.LightningModule):
         save: Whether checkpoints hold ``all`` weights or only those that are ``trained``; only these by default where
             the base is quantised, else all.
         batch_size: Rows in one forward pass when sampling and scoring.
+        sampler: What samples; in this process when left out.
         gradient_checkpointing: Whether to compute activations again in the backward pass rather than keep them.
         optimizer: Makes the optimiser from the parameters that are trained.
         lr_scheduler: Makes the learning-rate schedule from the optimiser; none when left out.
@@ -63,6 +67,7 @@ class LanguagePolicy(pl.LightningModule):
         chat: Chat = "auto",
         save: Literal["all", "trained"] | None = None,
         batch_size: int = 64,
+        sampler: Backend = InProcess(),  # noqa: B008  # frozen
         gradient_checkpointing: bool = False,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -81,6 +86,7 @@ class LanguagePolicy(pl.LightningModule):
         self.codec = TextCodec(backbone.tokenizer(), chat)
         self.saves_all = save == "all" or (save is None and not backbone.quantised)
         self.batch_size = batch_size
+        self.sampler = sampler
         self.network: Any = None
         self._gradient_checkpointing = gradient_checkpointing
         self._optimizer = optimizer
@@ -136,8 +142,8 @@ class LanguagePolicy(pl.LightningModule):
     def generate(self, prompts: Sequence[Tokens], seeds: Sequence[int], sampling: Sampling) -> list[Completion]:
         """Return one completion a prompt; see :class:`~lit_iterative.generation.language.Engine`."""
         stops = self.codec.stop_ids(self.network.generation_config)
-        decoder = Decoder(self.network, self.pad_id, stops, self.batch_size, self.context)
-        return decoder.generate(prompts, seeds, sampling)
+        target = Target(self.network, self.pad_id, stops, self.context, self.batch_size, self.decode)
+        return self.sampler.engine(target).generate(prompts, seeds, sampling)
 
     @property
     def context(self) -> int:

@@ -6,7 +6,7 @@ import torch
 
 from lit_iterative.errors import DataError
 from lit_iterative.generation.decoder import Decoder
-from lit_iterative.generation.language import Sampling
+from lit_iterative.generation.language import Sampling, Target
 from lit_iterative.seeds import derive_seed
 from tests.projects.networks import BOS, EOS, PAD, network, prompts
 
@@ -31,7 +31,7 @@ class Scripted:
 
 
 def decoder(model, stop_ids=(EOS,), batch_size=64, context=CONTEXT, pad_id=PAD):
-    return Decoder(model, pad_id, stop_ids, batch_size, context)
+    return Decoder(Target(model, pad_id, stop_ids, context, batch_size, str))
 
 
 def greedy(model, given, tokens=6, **options):

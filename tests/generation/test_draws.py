@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_iterative.generation.draws import draw, truncated, uniforms
+from lit_iterative.generation.draws import draw, invert, truncated, uniforms
 from lit_iterative.generation.language import Sampling
 
 BITS = 2**64
@@ -128,28 +128,65 @@ def test_truncation_keeps_the_most_likely_tokens_in_their_proportions(sampling, 
 
 
 def test_top_p_stops_at_the_token_that_reaches_it_exactly():
-    probs = torch.tensor([[0.125, 0.5, 0.25, 0.125]])
+    probs, numbers = torch.tensor([0.125, 0.5, 0.25, 0.125]), uniforms(SEEDS[:2000], 0)
     for top_p, kept in ((0.5, [1]), (0.501, [1, 2]), (0.75, [1, 2]), (0.76, [0, 1, 2]), (0.876, [0, 1, 2, 3])):
-        assert truncated(probs, Sampling(top_p=top_p)).nonzero()[:, 1].tolist() == kept, top_p
+        drawn = draw(probs.log().expand(2000, -1), numbers, Sampling(top_p=top_p))
+        assert drawn.unique().tolist() == kept, top_p
+        ordered = probs.sort(descending=True).values[None]
+        assert int((truncated(ordered, Sampling(top_p=top_p)) > 0).sum()) == len(kept)
 
 
-def test_of_equally_likely_tokens_the_first_stay():
-    probs = torch.full((1, 4), 0.25)
-    assert truncated(probs, Sampling(top_k=2)).tolist() == [[0.25, 0.25, 0, 0]]
-    assert truncated(probs, Sampling(top_p=0.5)).tolist() == [[0.25, 0.25, 0, 0]]
-    assert truncated(probs, Sampling(top_p=0.51)).tolist() == [[0.25, 0.25, 0.25, 0]]
+@pytest.mark.parametrize(("top_p", "kept"), [(0.25, 1), (0.5, 2), (0.51, 3), (0.75, 3), (0.76, 4)])
+def test_of_equally_likely_tokens_the_first_stay(top_p, kept):
+    drawn = draw(torch.zeros(2000, 4), uniforms(SEEDS[:2000], 0), Sampling(top_p=top_p))
+    assert drawn.unique().tolist() == list(range(kept))
 
 
 def test_top_p_is_a_share_of_what_top_k_left():
-    probs = torch.tensor([[0.4, 0.2, 0.2, 0.1, 0.1]])
-    assert truncated(probs, Sampling(top_k=3, top_p=0.7)).nonzero()[:, 1].tolist() == [0, 1]
-    assert truncated(probs, Sampling(top_p=0.7)).nonzero()[:, 1].tolist() == [0, 1, 2]
+    logits, numbers = torch.tensor([0.4, 0.21, 0.19, 0.1, 0.1]).log().expand(2000, -1), uniforms(SEEDS[:2000], 0)
+    assert draw(logits, numbers, Sampling(top_k=3, top_p=0.7)).unique().tolist() == [0, 1]
+    assert draw(logits, numbers, Sampling(top_p=0.7)).unique().tolist() == [0, 1, 2]
 
 
-def test_truncation_leaves_what_it_was_given():
-    probs = torch.tensor([[0.5, 0.3, 0.2]])
-    truncated(probs, Sampling(top_k=1))
-    assert probs.tolist() == torch.tensor([[0.5, 0.3, 0.2]]).tolist()
+@pytest.mark.parametrize("min_p", [0.1, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("other", [{}, {"top_p": 0.95}, {"top_p": 0.4}, {"top_k": 6}])
+def test_min_p_keeps_what_has_a_share_of_the_highest_probability(min_p, other):
+    probs = softmax(1.0)
+    counts = frequencies(Sampling(min_p=min_p, **other))
+    alone = frequencies(Sampling(**other)) > 0
+    assert ((counts > 0) == (alone & (probs >= min_p * probs.max()))).all()
+
+
+@pytest.mark.parametrize("top_p", [0.5, 0.8, 0.95, 0.999])
+def test_draws_of_the_nucleus_follow_the_softmax_within_it(top_p):
+    """A vocabulary of many blocks, so that a token is looked for in its block; sorted in float64 by the oracle."""
+    logits = torch.randn(700, generator=torch.Generator().manual_seed(3)) * 2
+    probs = logits.double().softmax(-1).numpy()
+    order = np.argsort(-probs, kind="stable")
+    inside = order[np.cumsum(probs[order]) - probs[order] < top_p]
+    counts = frequencies(Sampling(top_p=top_p), logits=logits)
+    assert set(np.flatnonzero(counts)) <= set(inside)
+    expected = probs[inside] / probs[inside].sum() * len(SEEDS)
+    common = expected >= 5
+    found, limit = statistic(counts[inside][common], expected[common])
+    assert found < limit
+
+
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(top_k=2), Sampling(top_p=0.9), Sampling(temperature=0.0)])
+def test_logits_that_are_no_numbers_draw_no_token(sampling):
+    logits = torch.tensor([[1.0, torch.nan, 0.0], [1.0, 2.0, 0.0]])
+    assert (draw(logits, np.array([0.1, 0.2]), sampling) < 0).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("tokens", [1, 127, 128, 129, 300, 5000])
+def test_a_draw_is_where_the_whole_cumulative_distribution_passes_the_number(tokens):
+    probs = torch.rand(64, tokens, generator=torch.Generator().manual_seed(tokens)).softmax(-1)
+    numbers = uniforms(SEEDS[:64], 1)
+    below = np.concatenate([np.zeros((64, 1)), np.cumsum(probs.double().numpy(), axis=1)], axis=1)
+    drawn = invert(probs, torch.from_numpy(numbers)).numpy()
+    wanted, rows = numbers * below[:, -1], np.arange(64)
+    assert (below[rows, drawn] - 1e-6 <= wanted).all()
+    assert (wanted <= below[rows, drawn + 1] + 1e-6).all()
 
 
 def test_temperature_zero_is_argmax_and_the_limit_of_small_ones():

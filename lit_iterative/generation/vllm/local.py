@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from torch import distributed
 
 from lit_iterative.errors import OptionalDependencyError, SetupError
-from lit_iterative.generation.language import Engine, Target
+from lit_iterative.generation.language import Backend, Engine, Target
 from lit_iterative.generation.vllm.engine import VLLMEngine
 from lit_iterative.generation.vllm.service import Adapter, Drawn, Request
 from lit_iterative.generation.vllm.weights import Pushed, lora_layers, save_base, written
@@ -25,7 +25,7 @@ OWN = ("model", "enable_lora", "max_lora_rank", "tokenizer", "skip_tokenizer_ini
 
 
 @dataclass(frozen=True)
-class VLLM:
+class VLLM(Backend):
     """Samples with ``vllm.LLM`` in this process, which shares the memory of the one device that trains.
 
     It starts at the first completion and stays. All weights are written to a folder and read again

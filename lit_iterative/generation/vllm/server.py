@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from lit_iterative.errors import PipelineError, SetupError
-from lit_iterative.generation.language import Engine, Target
+from lit_iterative.generation.language import Backend, Engine, Target
 from lit_iterative.generation.transport import Failed, Refused, Transport, Unreachable
 from lit_iterative.generation.vllm.engine import VLLMEngine
 from lit_iterative.generation.vllm.service import Adapter, Drawn, Request
@@ -31,7 +31,7 @@ ATTACHING = (
 
 
 @dataclass(frozen=True)
-class VLLMServer:
+class VLLMServer(Backend):
     """Samples with a server that ``vllm serve`` started on the policy's model, on other devices than training.
 
     Weights go through a folder that both see, whenever they have changed. Of a policy with a LoRA, only the adapter is

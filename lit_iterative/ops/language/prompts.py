@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError
-from lit_iterative.generation.decoder import check_prompts
+from lit_iterative.generation.endings import check_prompts
 from lit_iterative.generation.forward import Member
 from lit_iterative.generation.language import Prompt
 from lit_iterative.ops.context import Context

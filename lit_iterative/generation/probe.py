@@ -1,0 +1,76 @@
+"""A probe that tells whether a model's attention can be replaced: it is tried on a few tokens, not looked up."""
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from lit_iterative.generation.attention import Unsupported, replaced
+from lit_iterative.generation.branches import BranchCache, Growth, Prefill
+from lit_iterative.generation.memory import out_of_memory
+
+#: Tokens of the two prompts, of which the first has two branches, and of every branch.
+PROMPTS, BRANCH = (6, 3), 3
+#: Differences between logits that rounding may cause, as a share of their standard deviation.
+TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3}
+ROUGH = 0.1
+
+_KNOWN: WeakKeyDictionary[nn.Module, str | None] = WeakKeyDictionary()
+
+
+def obstacle(model: nn.Module) -> str | None:
+    """Return why a model's attention cannot be replaced; none if it can. The answer is remembered."""
+    if model not in _KNOWN:
+        _KNOWN[model] = _tried(model)
+    return _KNOWN[model]
+
+
+@torch.no_grad()
+def _tried(model: Any) -> str | None:
+    vocabulary = model.config.get_text_config().vocab_size
+    branches = (torch.arange(3 * BRANCH, device=model.device).view(3, BRANCH) * 7 + 3) % vocabulary
+    first, second = ((torch.arange(tokens, device=model.device) * 5 + tokens) % vocabulary for tokens in PROMPTS)
+    try:
+        expected = _plain(model, first, second, branches)
+        with replaced(model):
+            found = _branching(model, first, second, branches)
+    except Unsupported as error:
+        return str(error)
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
+        if out_of_memory(error):
+            raise
+        return f"{type(error).__name__}: {error}"
+    difference = float((found - expected).abs().max() / expected.std())
+    if not difference < TOLERANCE.get(expected.dtype, ROUGH):
+        return f"its logits come out otherwise, by {difference:.2g} of their standard deviation"
+    return None
+
+
+def _plain(model: Any, first: Tensor, second: Tensor, branches: Tensor) -> Tensor:
+    """Return the logits behind the tokens of all branches as the model itself computes them."""
+    rows = zip((first, first, second), branches, strict=True)
+    return torch.stack(
+        [model(input_ids=torch.cat(row)[None], use_cache=False).logits[0, -BRANCH:].clone() for row in rows]
+    )
+
+
+def _branching(model: Any, first: Tensor, second: Tensor, branches: Tensor) -> Tensor:
+    """Return the same, with prompts kept once, and branches that are given two tokens and then one."""
+    cache = BranchCache(len(first), BRANCH)
+    cache.prompts.reserve(2, len(first))
+    ids = torch.stack([first, nn.functional.pad(second, (0, len(first) - len(second)))])
+    positions = torch.arange(len(first), device=ids.device).expand(2, -1)
+    options = {"past_key_values": cache, "use_cache": True}
+    with cache.during(Prefill(torch.arange(2, device=ids.device))):
+        model(input_ids=ids, position_ids=positions, logits_to_keep=1, **options)
+    cache.branches.reserve(3, BRANCH)
+    lengths = torch.tensor([len(first), len(second)], device=ids.device)
+    slots = torch.tensor([0, 0, 1], device=ids.device)
+    logits = []
+    for start, tokens in ((0, BRANCH - 1), (BRANCH - 1, 1)):
+        growth = Growth(cache, slots, lengths, torch.full_like(slots, start), tokens)
+        with cache.during(growth):
+            given = branches[:, start : start + tokens]
+            logits.append(model(input_ids=given, position_ids=growth.positions, **options).logits.clone())
+    return torch.cat(logits, dim=1)
