@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -10,16 +9,9 @@ from lit_iterative.errors import PipelineError
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.add_prompts import FIRST_ID, AddPrompts, Written, novel, written_prompts
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
 
 ITEMS = [{"prompt": f"given {place}"} for place in range(7)]
 TEXTS = pa.list_(pa.string())
-
-
-def test_conformance():
-    texts = [[f"{chr(97 + place)} {place % 9}"] if place % 2 else [] for place in range(23)]
-    table = pa.table({"id": np.arange(23) * 7 % 101, "written": pa.array(texts, TEXTS)})
-    check_op(AddPrompts(), table, item=lambda place: {"prompt": f"given {place}"})
 
 
 def test_parameters():

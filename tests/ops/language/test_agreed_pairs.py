@@ -11,21 +11,13 @@ from lit_iterative.ops import Context
 from lit_iterative.ops.language.agreed_pairs import AgreedPairs, mean_ranks
 from lit_iterative.ops.language.testing import candidates
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
-from lit_iterative.testing.text_tables import completions
 
 TWO = ["scores.implicit", "scores.judge"]
-THREE = [*TWO, "scores.reward"]
 NAN = math.nan
 
 
 def context() -> Context:
     return Context(Pool(range(20), 4))
-
-
-@pytest.mark.parametrize("op", [AgreedPairs(TWO), AgreedPairs(THREE, at_most=1, truncated="drop")], ids=repr)
-def test_conformance(op):
-    check_op(op, completions(op.scores))
 
 
 def test_one_score_agrees_with_nothing():

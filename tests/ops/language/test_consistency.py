@@ -24,30 +24,14 @@ from lit_iterative.ops.language.testing import candidates
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.plan import Phase, When
 from lit_iterative.testing import candidates as plain
-from lit_iterative.testing import check_op
-from lit_iterative.testing.text_tables import completions
 from tests.projects.words import SAMPLING, data, policy, trainer
 
 TWO = ["scores.implicit", "scores.judge"]
 NAN = math.nan
-RATED = write(plain(), **{"scores.consistency": np.array([NAN, 0.0, 0.5, 1.0, 0.75] * 5)[: plain().num_rows]})
 
 
 def context() -> Context:
     return Context(Pool(range(20), 4))
-
-
-@pytest.mark.parametrize(
-    ("op", "table"),
-    [
-        (RankConsistency(TWO), completions(TWO)),
-        (ConsistencyPreference(), RATED),
-        (ConsistencyPreference(average=False), RATED),
-    ],
-    ids=["consistency", "mean", "own"],
-)
-def test_conformance(op, table):
-    check_op(op, table)
 
 
 def tau_b(first, second):

@@ -10,7 +10,6 @@ from lit_iterative.errors import DataError
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
 from tests.ops.language.judges import FussyExtractor
 
 
@@ -19,11 +18,6 @@ def extract(op: ExtractAnswer, texts: list[str | None]) -> tuple[list[str | None
     made = op(pa.table({"id": range(len(texts)), "text": pa.array(texts, pa.string())}), context)
     assert made.schema.field("final").type == pa.string()
     return made.column("final").to_pylist(), context.tally.values()
-
-
-def test_conformance() -> None:
-    check_op(ExtractAnswer())
-    check_op(ExtractAnswer(AfterMarker()))
 
 
 def test_answers_stand_beside_their_texts() -> None:

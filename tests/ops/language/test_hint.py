@@ -17,30 +17,15 @@ from lit_iterative.ops.language.reference import ReferenceLogProbs
 from lit_iterative.ops.language.sample import Sample
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.plan import Phase, When
-from lit_iterative.testing import check_op
 from lit_iterative.testing.fake_language import FakeLanguage
 from lit_iterative.testing.fixtures import FakeForward
-from lit_iterative.testing.text_tables import completions
 from tests.projects.words import SAMPLING, data, policy, trainer
 
-CORRECT = "scores.correct"
 CODEC = FakeLanguage()
 
 
 def context(prompts=("1+1=", "2+2=", "3+3=")) -> Context:
     return Context(Pool([{"prompt": prompt} for prompt in prompts], 1), forward=FakeForward())
-
-
-@pytest.mark.parametrize(
-    "op",
-    [
-        Hint("{prompt} It is {answer}. Why?"),
-        Contexts({"good": "Be right: {prompt}", "bad": "Be wrong, not {answer}: {prompt}"}),
-    ],
-    ids=["hint", "contexts"],
-)
-def test_conformance(op):
-    check_op(op, completions().drop_columns(["group"]))
 
 
 def test_a_hint_is_read_and_the_prompt_stays():

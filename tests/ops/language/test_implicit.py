@@ -12,20 +12,9 @@ from lit_iterative.ops import Context
 from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
 from lit_iterative.ops.language.testing import candidates
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
-from lit_iterative.testing.text_tables import completions
 from tests.ops.language.actors import told
 
 SCORE = "scores.implicit"
-
-
-@pytest.mark.parametrize("op", [ImplicitReward(), ImplicitReward(beta=0.5, length_penalty=0.1)], ids=repr)
-def test_conformance(op):
-    check_op(op, completions())
-
-
-def test_conformance_of_even_lengths():
-    check_op(EvenLengths(), completions([SCORE]))
 
 
 def test_reward():

@@ -14,7 +14,6 @@ from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.judge import Judge
 from lit_iterative.ops.language.verdicts import expected
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
 from tests.generation.servers import said, serving
 from tests.ops.language.judging import FakeSession, Told, Whim
 
@@ -30,19 +29,6 @@ def judged(op, *texts):
     context = Context(Pool([0] * max(1, len(texts)), 1))
     made = op(table(*texts), context)
     return made.column(op.provides[0]).to_pylist(), context.tally.values()
-
-
-@pytest.mark.parametrize(
-    "op",
-    [
-        Judge(Whim()),
-        Judge(Whim(["Score: 2"]), judgements=2, score="other"),
-        Judge(Whim(), rubric=YES_NO, reading="probabilities"),
-    ],
-    ids=range(3),
-)
-def test_conformance(op):
-    check_op(op)
 
 
 def test_scores_are_what_the_judge_says():

@@ -10,10 +10,7 @@ from lit_iterative.judging.rubric import Additive
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.judge_pairs import JudgePairs
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
 from tests.ops.language.judging import Told, Whim
-
-WHIM = Whim(["Verdict: A", "Verdict: B", "Verdict: tie", "Verdict: A", "?"])
 
 
 def pairs(rows=24, prefix=""):
@@ -45,19 +42,6 @@ def worth(texts, seed):
     """Prefer the larger first letter."""
     first, second = texts[1][0], texts[2][0]
     return f"Verdict: {'A' if first > second else 'B' if first < second else 'tie'}"
-
-
-@pytest.mark.parametrize(
-    "op",
-    [
-        JudgePairs(WHIM),
-        JudgePairs(WHIM, judgements=3, tie=0.2, turn=False, keep_unjudged=True),
-        JudgePairs(WHIM, reading="probabilities", tie=0.1),
-    ],
-    ids=range(3),
-)
-def test_conformance(op):
-    check_op(op, pairs())
 
 
 def test_pairs_are_confirmed_turned_or_dropped():

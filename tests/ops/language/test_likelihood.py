@@ -12,8 +12,6 @@ from lit_iterative.ops import EMA, Ensemble, Policy
 from lit_iterative.ops.language.likelihood import Likelihood, SelfCertainty, TokenEntropy
 from lit_iterative.ops.language.scoring import mixed
 from lit_iterative.ops.language.testing import candidates
-from lit_iterative.testing import check_op
-from lit_iterative.testing.text_tables import completions
 from tests.ops.language.actors import ToldForward, told
 from tests.projects.words import policy
 
@@ -26,11 +24,6 @@ def live(prompt, completion, place):
 
 def ema(prompt, completion, place):
     return -1.0
-
-
-@pytest.mark.parametrize("op", [Likelihood(), Likelihood(True), SelfCertainty(), TokenEntropy()], ids=repr)
-def test_conformance(op):
-    check_op(op, completions())
 
 
 def test_sum_and_mean():

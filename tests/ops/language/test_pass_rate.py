@@ -7,13 +7,11 @@ import pyarrow as pa
 import pytest
 
 from lit_iterative.answers import Numeric, majority_at_k, pass_at_k
-from lit_iterative.columns import read, write
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.pass_rate import PassRate
 from lit_iterative.ops.language.verify import Verify
 from lit_iterative.ops.language.vote import SelfConsistency
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op, completions
 
 NAN = math.nan
 
@@ -22,12 +20,6 @@ def rate(groups: list[str], correct: list[float]) -> tuple[list[float], dict[str
     context = Context(Pool([0], 1))
     table = pa.table({"id": groups, "group": groups, "scores.correct": pa.array(correct, pa.float64())})
     return PassRate()(table, context).column("pass_rate").to_pylist(), context.tally.values()
-
-
-def test_conformance() -> None:
-    table = completions(["scores.correct"])
-    correct = np.where(np.arange(24) % 5 == 0, np.nan, read(table, "scores.correct").round())
-    check_op(PassRate(), write(table, **{"scores.correct": correct}))
 
 
 def test_rates_by_hand() -> None:

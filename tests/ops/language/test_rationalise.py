@@ -21,7 +21,6 @@ from lit_iterative.ops.language.testing import candidates
 from lit_iterative.ops.language.tokens import int_lists
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.plan import Phase, When
-from lit_iterative.testing import check_op
 from lit_iterative.testing.fixtures import FakeForward
 from lit_iterative.testing.text_tables import completions
 from tests.ops.language.actors import FirstDigit
@@ -35,10 +34,6 @@ def hinted_table(solved=0.5) -> pa.Table:
     score = np.where(np.arange(table.num_rows) % 8 == 3, solved, 0.0)  # every second prompt is solved
     ids = int_lists([9, *row] for row in table["prompt_ids"].to_pylist())
     return write(table, context_ids=ids, **{CORRECT: score})
-
-
-def test_conformance():
-    check_op(Rationalise(2, Sampling(max_new_tokens=6)), hinted_table())
 
 
 def test_unsolved_prompts_get_hinted_rows_and_others_none():

@@ -10,12 +10,10 @@ import pytest
 
 from lit_iterative.answers import WholeText
 from lit_iterative.answers.sandbox import Limits
-from lit_iterative.columns import write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op, completions
 
 
 def score(op: RunCode, texts: list[str], tests: list[str | None]) -> tuple[list[float | None], dict[str, float]]:
@@ -27,13 +25,6 @@ def score(op: RunCode, texts: list[str], tests: list[str | None]) -> tuple[list[
 
 def block(code: str) -> str:
     return f"Here it is:\n```python\n{code}\n```\n"
-
-
-def test_conformance() -> None:
-    texts = ["no code"] * 12
-    texts[0], texts[7] = block("def f(): return 1"), block("def f(): return 2")
-    table = completions(prompts=4, samples=3)
-    check_op(RunCode(workers=2), write(table, text=pa.array(texts), tests=pa.array(["assert f() == 1"] * 12)))
 
 
 def test_every_outcome_is_counted_in_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

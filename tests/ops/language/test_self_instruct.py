@@ -24,7 +24,6 @@ from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.self_instruct import SelfInstruct
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.plan import Phase, When
-from lit_iterative.testing import check_op
 from lit_iterative.testing.fake_language import FakeLanguage
 from lit_iterative.testing.fixtures import FakeForward
 from tests.projects.words import ALPHABET, LLAMA, SAMPLING, Closeness, data, trainer
@@ -32,15 +31,10 @@ from tests.projects.words import ALPHABET, LLAMA, SAMPLING, Closeness, data, tra
 OP = SelfInstruct(6, shots=3, own=1, opening="Tasks:\n", before="- ", sampling=Sampling(max_new_tokens=12))
 ITEMS = [{"prompt": f"given {place}"} for place in range(7)]
 OWN = [{"prompt": f"own {place}", "written_in": 1} for place in range(2)]
-TEXTS = pa.list_(pa.string())
 
 
 def item(place):
     return {"prompt": f"given {place}", "written_in": 2 if place % 5 == 4 else None}
-
-
-def test_conformance_of_writing():
-    check_op(OP, pa.table({"id": np.arange(23) * 7 % 101}), item=item)
 
 
 # ---- what is read and written -----------------------------------------------------------------------------

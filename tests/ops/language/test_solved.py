@@ -1,11 +1,9 @@
 """Prompts that are always or never solved are left out, and tried again."""
 
-import numpy as np
 import pytest
 import torch
 
 from lit_iterative.callbacks import Rounds
-from lit_iterative.columns import read
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops import Context, Linear, Remember
 from lit_iterative.ops.language.accepted import Accept
@@ -16,17 +14,8 @@ from lit_iterative.ops.language.solved import SkipSolved
 from lit_iterative.ops.testing import example, show
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.plan import Phase, When
-from lit_iterative.testing import candidates, check_op
 from tests.ops.language.actors import FirstDigit
 from tests.projects.words import SAMPLING, data, policy, trainer
-
-IDS = np.unique(read(candidates(), "id"))
-LEDGER = example(id=IDS, pass_rate=np.array([0.0, 0.25, 1.0, np.nan] * 6)[: len(IDS)])
-
-
-@pytest.mark.parametrize("op", [SkipSolved(), SkipSolved(0.3, 0.9, revisit=1)], ids=repr)
-def test_conformance(op):
-    check_op(op, candidates(), LEDGER)
 
 
 def ledger(**rates):

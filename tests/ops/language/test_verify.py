@@ -6,13 +6,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lit_iterative.answers import Exact, MultipleChoice
+from lit_iterative.answers import MultipleChoice
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops import Context, Op
 from lit_iterative.ops.language.verify import Verify, VerifyWith, keys_as_text
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op
-from tests.ops.language.judges import Fussy, ends_with_answer, says
+from tests.ops.language.judges import Fussy, says
 
 
 def score(op: Op, **columns: Any) -> tuple[list[float | None], dict[str, float]]:
@@ -23,12 +22,6 @@ def score(op: Op, **columns: Any) -> tuple[list[float | None], dict[str, float]]
     assert made.schema.field("scores.correct").type == pa.float64()
     scores = [None if math.isnan(value) else value for value in made.column("scores.correct").to_pylist()]
     return scores, context.tally.values()
-
-
-def test_conformance() -> None:
-    check_op(Verify())
-    check_op(Verify(Exact(), key="prompt"))
-    check_op(VerifyWith(ends_with_answer, ["answer"]))
 
 
 def test_no_answer_is_wrong_and_no_key_abstains() -> None:

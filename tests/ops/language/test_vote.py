@@ -6,13 +6,10 @@ from fractions import Fraction
 import pyarrow as pa
 import pytest
 
-from lit_iterative.answers import Exact
-from lit_iterative.columns import write
 from lit_iterative.errors import DataError
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.vote import SelfConsistency
 from lit_iterative.pool import Pool
-from lit_iterative.testing import check_op, completions
 from tests.ops.language.judges import Fussy
 
 
@@ -20,13 +17,6 @@ def vote(op: SelfConsistency, groups: list[int], finals: list[str | None]) -> tu
     context = Context(Pool([0], 1))
     table = pa.table({"id": groups, "group": groups, "final": pa.array(finals, pa.string())})
     return op(table, context).column("scores.vote").to_pylist(), context.tally.values()
-
-
-def test_conformance() -> None:
-    check_op(SelfConsistency())
-    table = completions()
-    names = pa.array([f"g{group}" for group in table.column("group").to_pylist()])
-    check_op(SelfConsistency(Exact()), write(table, group=names))
 
 
 def test_votes_by_hand() -> None:
