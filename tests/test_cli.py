@@ -77,7 +77,7 @@ def test_the_run_tells_of_every_epoch_and_round(finished):
     assert len(manifests) == 2
     for manifest in manifests:
         (line,) = [line for line in lines if line.startswith(f"Round {manifest.round}: ")]
-        assert f"{manifest.rows} of 200 inputs labelled" in line
+        assert f"{manifest.rows} rows from {100 * manifest.metrics['coverage']:.1f} % of 200 inputs" in line
         assert f"{100 * manifest.metrics['label_accuracy']:.1f} % labels right" in line
         assert "val_accuracy" in line
     assert sum(line.startswith("Epoch ") and " of 6, " in line for line in lines) == 6

@@ -42,8 +42,8 @@ def round_line(manifest: Manifest, monitor: str) -> str:
     """Return a round in one line."""
     measured = manifest.metrics
     parts = [
-        f"Round {manifest.round}: {text.count(manifest.rows)} of {text.count(manifest.pool_rows)} inputs labelled "
-        f"({text.share(measured.get('coverage'))})"
+        f"Round {manifest.round}: {text.count(manifest.rows)} rows from {text.share(measured.get('coverage'))} of "
+        f"{text.count(manifest.pool_rows)} inputs"
     ]
     shares = {"label_accuracy": "labels right", "flip_rate": "changed"}
     parts += [f"{text.share(measured[name])} {said}" for name, said in shares.items() if name in measured]
@@ -54,6 +54,8 @@ def round_line(manifest: Manifest, monitor: str) -> str:
 
 class LogLines(ProgressBar):
     """A progress bar for log files: a line at the end of every epoch, and one a minute within long ones.
+
+    Metrics in groups, such as ``round/rows`` and ``logps/chosen``, are left to the loggers.
 
     Args:
         seconds: Time between two lines within an epoch.
@@ -101,6 +103,6 @@ class LogLines(ProgressBar):
         numbers = [
             f"{name} {text.number(float(value))}"
             for name, value in metrics.items()
-            if value.numel() == 1 and not name.startswith("round/")
+            if value.numel() == 1 and "/" not in name
         ]
         self.print(", ".join([f"Epoch {epoch}", where, *numbers]))

@@ -8,6 +8,8 @@ from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.store import Store
 
 DEFAULT_MONITOR = "val_accuracy"
+#: Metrics of rounds that the table shows where any round has them, and what it calls them.
+SHARES = {"coverage": "coverage", "label_accuracy": "label accuracy", "flip_rate": "flips"}
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,16 @@ class Outcome:
 def chosen(names: Iterable[str], monitor: str | None = DEFAULT_MONITOR) -> list[str]:
     """Return the metrics that a table shows: the monitored one first, then all others with ``acc`` in their name.
 
-    What is measured on the data of a round (``round/…``) and on training batches is none of them.
+    What is measured on the data of a round (``round/…``) and on training batches (``rewards/…``) is none of them.
 
     Example:
         >>> chosen(["val_loss", "test_accuracy", "val_accuracy", "round/label_accuracy", "train_acc"])
         ['val_accuracy', 'test_accuracy']
     """
     unique = dict.fromkeys(names)
-    held_out = (name for name in unique if "acc" in name.lower() and not name.startswith(("round/", "train")))
+    held_out = (
+        name for name in unique if "acc" in name.lower() and not name.startswith(("round/", "rewards/", "train"))
+    )
     first = [monitor] if monitor in unique else []
     return [name for name in dict.fromkeys([*first, *sorted(held_out)]) if name is not None]
 
@@ -60,8 +64,10 @@ def summarise(store: Store, monitor: str = DEFAULT_MONITOR, outcomes: Sequence[O
 
 def _round_table(manifests: list[Manifest], final: Mapping[str, float], monitor: str) -> str:
     metrics = [manifest.metrics_before for manifest in manifests] + [final]
-    names = chosen((name for known in metrics for name in known), monitor)[:1]
-    head = ["round", "from epoch", "rows", "coverage", "label accuracy", "flips"]
+    names = chosen((name for before in metrics for name in before), monitor)[:1]
+    known = {name for manifest in manifests for name in manifest.metrics}
+    shares = {name: said for name, said in SHARES.items() if name in known}
+    head = ["round", "from epoch", "rows", *shares.values()]
     for name in names:
         head += [f"{name} before", "after"]
     rows = [
@@ -69,10 +75,8 @@ def _round_table(manifests: list[Manifest], final: Mapping[str, float], monitor:
             str(manifest.round),
             text.count(manifest.epoch),
             text.count(manifest.rows),
-            text.share(manifest.metrics.get("coverage")),
-            text.share(manifest.metrics.get("label_accuracy")),
-            text.share(manifest.metrics.get("flip_rate")),
-            *(text.number(known.get(name)) for name in names for known in metrics[place : place + 2]),
+            *(text.share(manifest.metrics.get(name)) for name in shares),
+            *(text.number(before.get(name)) for name in names for before in metrics[place : place + 2]),
         ]
         for place, manifest in enumerate(manifests)
     ]

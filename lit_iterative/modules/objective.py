@@ -110,7 +110,11 @@ class Objective:
             return _of_pairs(strongest_pairs(ranked_log_probs(batch, scored)), self.beta)
         rows = len(batch)  # mismatched completions stand behind them
         sums, tokens = scored.sums[:rows].detach(), scored.tokens[:rows]
-        measured = {"logps": sums, "logps_per_token": sums / tokens.clamp(min=1), "tokens": tokens}
+        measured = {
+            "logps/completion": sums,
+            "logps_per_token/completion": sums / tokens.clamp(min=1),
+            "tokens/completion": tokens,
+        }
         if isinstance(batch, Judged) and "ref_logp" in batch.columns:
             rewards, desirable = self.beta * (sums - batch.columns["ref_logp"]), batch.columns["desirable"] > 0
             measured |= {
@@ -206,7 +210,7 @@ def _of_pairs(pairs: PairLogProbs, beta: float) -> dict[str, Tensor]:
         "rewards/margins": chosen - rejected,
         "rewards/accuracies": (chosen > rejected).to(chosen.dtype) + 0.5 * ties,
         "rewards/ties": ties,
-        "chosen_drift": pairs.chosen_ratio,
+        "logps/chosen_drift": pairs.chosen_ratio,
     }
 
 

@@ -39,7 +39,7 @@ def test_two_rounds_of_imitation(tmp_path):
         assert rows
         assert all(row["scores.reward"] >= -3 and row["completion_ids"][-1] == EOS for row in rows)
         assert len({(row["group"], tuple(row["completion_ids"])) for row in rows}) == len(rows)
-    assert torch.isfinite(run.callback_metrics["logps_per_token"])
+    assert torch.isfinite(run.callback_metrics["logps_per_token/completion"])
     assert "rewards/margins" not in run.callback_metrics
 
 

@@ -1,4 +1,4 @@
-from lit_iterative.inspect.summary import Outcome, summarise
+from lit_iterative.inspect.summary import Outcome, chosen, summarise
 from lit_iterative.rounds.store import Store
 from tests.inspect.stores import two_rounds
 
@@ -17,6 +17,19 @@ def test_an_unfinished_fit_has_no_last_number(tmp_path):
 
 def test_another_metric_where_the_monitored_one_is_unknown(tmp_path):
     assert "val_accuracy before" in summarise(two_rounds(tmp_path), monitor="f1")
+
+
+def test_only_what_was_measured_of_rounds_is_shown(tmp_path):
+    store = two_rounds(tmp_path)
+    known = {name for version in store.versions() for name in version.manifest.metrics}
+    head = summarise(store).splitlines()[0]
+    said = {"coverage": "coverage", "label_accuracy": "label accuracy", "flip_rate": "flips"}
+    assert {name: text in head for name, text in said.items()} == {name: name in known for name in said}
+    assert 0 < len(known & set(said)) < 3
+
+
+def test_rewards_of_training_batches_are_no_held_out_metric(tmp_path):
+    assert chosen(["rewards/accuracies", "val_loss"]) == []
 
 
 def test_runs_stand_beside_each_other(tmp_path):

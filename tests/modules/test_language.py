@@ -333,4 +333,4 @@ def test_a_trainer_that_never_logs_trains(tmp_path):
     run = trainer(tmp_path, [], max_epochs=1, log_every_n_steps=0)
     run.fit(policy(), data())
     assert run.global_step > 0
-    assert "logps" not in run.callback_metrics
+    assert "logps/completion" not in run.callback_metrics

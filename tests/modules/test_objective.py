@@ -170,7 +170,7 @@ def test_metrics_of_pairs_by_hand():
         "rewards/margins": [1.0, -0.4, 0.0],
         "rewards/accuracies": [1.0, 0.0, 0.5],
         "rewards/ties": [0.0, 0.0, 1.0],
-        "chosen_drift": [0.5, -1.0, 1.0],
+        "logps/chosen_drift": [0.5, -1.0, 1.0],
     }
     assert set(found) == set(expected)
     for name, values in expected.items():
@@ -202,7 +202,7 @@ def test_metrics_of_judged_completions_know_which_are_which():
     found = measured(Objective("kto"), JUDGED, [-0.5, -2.5])
     assert found["rewards/desirable"] == [pytest.approx(0.05), pytest.approx(math.nan, nan_ok=True)]
     assert found["rewards/undesirable"] == [pytest.approx(math.nan, nan_ok=True), pytest.approx(-0.05)]
-    assert found["logps_per_token"] == pytest.approx([-0.25, -2.5 / 3])
+    assert found["logps_per_token/completion"] == pytest.approx([-0.25, -2.5 / 3])
 
 
 def test_metrics_of_judged_completions_leave_mismatched_ones_out():
@@ -210,7 +210,7 @@ def test_metrics_of_judged_completions_leave_mismatched_ones_out():
     found = measured(Objective("kto"), rows, [-0.5, -2.5, -1.0, -1.0])
     assert {name: len(values) for name, values in found.items()} == dict.fromkeys(found, 2)
     assert found["rewards/desirable"][0] == pytest.approx(0.05)
-    assert found["logps"] == [-0.5, -2.5]
+    assert found["logps/completion"] == [-0.5, -2.5]
 
 
 def test_metrics_need_no_gradient():
