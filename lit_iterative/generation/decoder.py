@@ -56,8 +56,8 @@ class Decoder:
         for position in range(int(endings.limits[numbers].max())):
             logits, cache = self._next(ids, mask, cache)
             tokens = draw(logits, uniforms(seeds[numbers], position), sampling)
-            drawn = tokens.cpu().numpy()[running]
-            ended = endings.add(numbers[running], lengths[running], drawn)
+            rows = torch.tensor(running, device=tokens.device)
+            ended = endings.add(numbers[running], lengths[running], tokens[rows], logits[rows])
             lengths[running] += 1
             running = running[~ended]
             if not len(running):

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from lit_iterative.columns import Array
 from lit_iterative.errors import DataError
-from lit_iterative.generation.language import Completion, Sampling, Target
+from lit_iterative.generation.details import Details
+from lit_iterative.generation.language import Completion, Finish, Sampling, Target
 from lit_iterative.sequences import Tokens
 
 
@@ -36,23 +38,28 @@ class Endings:
         self._stops = np.array(sorted(set(target.stop_ids)), dtype=np.int64)
         self._tokens = np.zeros((len(prompts), int(self.limits.max(initial=0))), dtype=np.int64)
         self._stopped = np.zeros(len(prompts), dtype=bool)
+        self._details = Details(*self._tokens.shape, sampling.alternatives) if sampling.details else None
 
-    def add(self, numbers: Array, lengths: Array, tokens: Array) -> Array:
+    def add(self, numbers: Array, lengths: Array, drawn: Tensor, logits: Tensor) -> Array:
         """Add a token to some completions, and return which of them have ended, ``(rows,)``.
 
         Args:
             numbers: Which ones, ``(rows,)``.
             lengths: Tokens that each has so far, ``(rows,)``.
-            tokens: The next of each, ``(rows,)``.
+            drawn: The next of each, ``(rows,)``.
+            logits: What it was drawn by, ``(rows, vocabulary)``.
 
         Raises:
             DataError: If the model gave no numbers to draw a token by.
         """
+        tokens = drawn.cpu().numpy()
         if (tokens < 0).any():
             raise DataError(
                 "The policy's logits are not numbers (NaN), so that nothing can be sampled. Has training diverged? "
                 "Lower the learning rate, or clip gradients (Trainer(gradient_clip_val=1.0))."
             )
+        if self._details is not None:
+            self._details.add(numbers, lengths, logits, drawn)
         self._tokens[numbers, lengths] = tokens
         self._stopped[numbers] = np.isin(tokens, self._stops)
         if self._texts:
@@ -62,7 +69,9 @@ class Endings:
 
     def completion(self, number: int, length: int) -> Completion:
         """Return a completion that has ended."""
-        return Completion(self._tokens[number, :length].tolist(), "stop" if self._stopped[number] else "length")
+        finish: Finish = "stop" if self._stopped[number] else "length"
+        scores = None if self._details is None else self._details.scores(number, length)
+        return Completion(self._tokens[number, :length].tolist(), finish, scores)
 
     def _at_text(self, number: int, length: int) -> bool:
         tail = self._target.decode(self._tokens[number, max(0, length - self._reach - 1) : length].tolist())

@@ -19,14 +19,14 @@ def gaps(completions: Sequence[Completion], scores: Sequence[TokenScores]) -> Ar
         scores: Of each, by the trainer.
 
     Example:
-        >>> drawn = Completion([5, 6], "stop", np.array([-1.0, -2.0], dtype=np.float32))
+        >>> drawn = Completion([5, 6], "stop", TokenScores(np.array([-1.0, -2.0], dtype=np.float32)))
         >>> gaps([drawn], [TokenScores(np.array([-1.5, -2.0], dtype=np.float32))])
         array([0.5, 0. ])
     """
     both = [
-        np.stack([completion.log_probs, score.log_probs]).astype(np.float64)
+        np.stack([completion.scores.log_probs, score.log_probs]).astype(np.float64)
         for completion, score in zip(completions, scores, strict=True)
-        if completion.log_probs is not None
+        if completion.scores is not None
     ]
     engine, trainer = np.concatenate([*both, np.zeros((2, 0))], axis=1)
     difference: Array = np.abs(engine - trainer)

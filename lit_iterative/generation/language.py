@@ -27,7 +27,10 @@ class Sampling:
         top_k: Draws from so many most likely tokens; from all when 0.
         min_p: Draws from tokens at least so likely as this share of the most likely one's probability (Nguyen et al.,
             2024, arXiv:2407.01082, section 3); from all when 0.
-        stop: Texts that end a completion, such as ``["\n\n"]``; the tokens that complete one are kept.
+        stop: Texts that end a completion, such as ``["Question:"]``; the tokens that complete one are kept.
+        details: Whether completions come with the :class:`TokenScores` of the distributions before temperature and
+            truncation.
+        alternatives: So many of the most likely tokens at each position are told with them.
 
     Raises:
         PipelineError: If a number makes no sense.
@@ -39,10 +42,16 @@ class Sampling:
     top_k: int = 0
     min_p: float = 0.0
     stop: list[str] = field(default_factory=list)
+    details: bool = False
+    alternatives: int = 0
 
     def __post_init__(self) -> None:
         temperature = self.temperature == 0 or 1e-6 <= self.temperature < math.inf  # below, logits overflow
         truncation = 0 < self.top_p <= 1 and self.top_k >= 0 and 0 <= self.min_p <= 1
+        if self.alternatives < 0 or (self.alternatives and not self.details):
+            raise PipelineError(
+                f"Sampling(alternatives) is {self.alternatives}. Give 0 or more, and set details where it is above 0."
+            )
         if self.max_new_tokens < 1 or not temperature or not truncation or "" in self.stop:
             raise PipelineError(
                 f"{self} makes no sense. Give max_new_tokens of at least 1, a temperature of 0 (the most likely "
@@ -57,23 +66,6 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Completion:
-    """What follows a prompt.
-
-    Args:
-        ids: Token ids, with the EOS where there is one.
-        finish: ``stop`` where it ends with EOS or a stop text, ``length`` where it was cut; a cut one is never given
-            an EOS.
-        log_probs: Log-probability of each token where the engine tells it, at temperature 1 and before truncation,
-            float32, ``(tokens,)``.
-    """
-
-    ids: list[int]
-    finish: Finish
-    log_probs: Array | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
 class TokenScores:
     """How likely a completion is, token by token, at temperature 1.
 
@@ -81,16 +73,36 @@ class TokenScores:
         log_probs: Float32, ``(tokens,)``.
         entropy: Entropy in nats of the distribution of each token, ``(tokens,)``; only on request.
         uniform: Its KL divergence from the uniform distribution, ``(tokens,)``; only on request.
+        alternatives: The most likely tokens, most likely first, ``(tokens, alternatives)``; only on request.
+        alternative_log_probs: Their log-probabilities, of the same shape.
     """
 
     log_probs: Array
     entropy: Array = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     uniform: Array = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    alternatives: Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    alternative_log_probs: Array = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     @property
     def sum(self) -> float:
         """Log-probability of the completion, summed in float64."""
         return float(self.log_probs.sum(dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What follows a prompt.
+
+    Args:
+        ids: Token ids, with the EOS where there is one.
+        finish: ``stop`` where it ends with EOS or a stop text, ``length`` where it was cut; a cut one is never given
+            an EOS.
+        scores: How likely its tokens are, where the engine tells it.
+    """
+
+    ids: list[int]
+    finish: Finish
+    scores: TokenScores | None = field(default=None, compare=False)
 
 
 class Engine(Protocol):

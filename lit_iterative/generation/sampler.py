@@ -9,11 +9,12 @@ from torch import Tensor
 
 from lit_iterative.columns import Array
 from lit_iterative.generation.attention import replaced
-from lit_iterative.generation.branches import BranchCache, Growth, Prefill
+from lit_iterative.generation.branches import BranchCache, Growth
 from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Completion, Sampling, Target
 from lit_iterative.generation.memory import out_of_memory, rows_that_fit
+from lit_iterative.generation.prefill import read
 from lit_iterative.generation.queue import Shared, grouped
 from lit_iterative.sequences import Tokens
 
@@ -108,9 +109,10 @@ class Run:
             self._admit(waiting)
             if not len(self._running):
                 return
-            self._token = self._step()
-            ended = self._endings.add(self._running, self._drawn, self._token)
-            self._drawn = self._drawn + 1
+            logits = self._step()
+            drawn = draw(logits, uniforms(self._seeds[self._running], self._drawn), self._sampling)
+            ended = self._endings.add(self._running, self._drawn, drawn, logits)
+            self._token, self._drawn = drawn.cpu().numpy(), self._drawn + 1
             if ended.any():
                 self._retire(ended, made)
 
@@ -148,35 +150,23 @@ class Run:
         for shared in chosen:
             shared.slot = len(self._slots)
             self._slots.append(shared)
-        length = max(len(shared.before) for shared in chosen)
-        self._cache.prompts.reserve(len(self._slots), length)
-        if length == 0:
-            return
-        ids = np.full((len(chosen), length), self._target.pad_id, dtype=np.int64)
-        for row, shared in enumerate(chosen):
-            ids[row, : len(shared.before)] = shared.before
-        positions = self._tensor(np.broadcast_to(np.arange(length), ids.shape))
-        with self._cache.during(Prefill(self._tensor(np.array([shared.slot for shared in chosen])))):
-            self._forward(self._tensor(ids), positions)
+        read(self._target, self._cache, chosen, slots=len(self._slots))
 
     # ---- all rows go on by a token --------------------------------------------------------------------
 
-    def _step(self) -> Array:
-        """Return the next token of every row."""
+    def _step(self) -> Tensor:
+        """Return the logits of the next token of every row, ``(rows, vocabulary)``."""
         self._cache.branches.reserve(len(self._running), int(self._drawn.max()) + 1)
         lengths = self._tensor(np.array([len(shared.before) for shared in self._slots]))
         growth = Growth(self._cache, self._tensor(self._slot), lengths, self._tensor(self._drawn))
         with self._cache.during(growth):
-            logits = self._forward(self._tensor(self._token)[:, None], growth.positions)
-        numbers = uniforms(self._seeds[self._running], self._drawn)
-        tokens: Array = draw(logits, numbers, self._sampling).cpu().numpy()
-        return tokens
-
-    def _forward(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Return the logits behind the last token of every row, ``(rows, vocabulary)``."""
-        output = self._target.network(
-            input_ids=ids, position_ids=positions, past_key_values=self._cache, use_cache=True, logits_to_keep=1
-        )
+            output = self._target.network(
+                input_ids=self._tensor(self._token)[:, None],
+                position_ids=growth.positions,
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
         logits: Tensor = output.logits[:, -1]
         return logits
 

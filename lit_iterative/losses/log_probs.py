@@ -70,12 +70,12 @@ def from_logits(logits: Tensor, batch: Sequences, details: bool = False) -> Scor
     rows, places = weights.nonzero(as_tuple=True)
     every = logits[rows, places].float().log_softmax(dim=-1)
     log_probs = every.gather(-1, batch.input_ids[rows, places + 1][:, None]).squeeze(-1)
-    measured = _details(every) if details else ()
+    measured = spread(every) if details else ()
     dense = [torch.zeros_like(weights).index_put((rows, places), values) for values in (log_probs, *measured)]
     return Scored(dense[0], weights, *dense[1:])
 
 
-def _details(log_probs: Tensor) -> tuple[Tensor, Tensor]:
+def spread(log_probs: Tensor) -> tuple[Tensor, Tensor]:
     """Return the entropy of every distribution and ``KL(uniform || p)``, ``(tokens,)`` each.
 
     The mean of the second over a completion is its self-certainty (Kang et al., 2025, arXiv:2502.18581).

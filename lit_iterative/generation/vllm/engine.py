@@ -9,7 +9,7 @@ import numpy as np
 from lit_iterative.columns import Array
 from lit_iterative.errors import DataError, PipelineError, SetupError
 from lit_iterative.generation.endings import check_prompts
-from lit_iterative.generation.language import Completion, Finish, Sampling, Target
+from lit_iterative.generation.language import Completion, Finish, Sampling, Target, TokenScores
 from lit_iterative.generation.vllm.service import Drawn, Request, Service
 from lit_iterative.generation.vllm.weights import Pushed
 from lit_iterative.sequences import Tokens
@@ -96,7 +96,7 @@ class VLLMEngine:
                 f"{log_probs.min(initial=0.0)}. Has training diverged? Lower the learning rate, or clip gradients "
                 "(Trainer(gradient_clip_val=1.0))."
             )
-        return Completion(ids, finish, log_probs)
+        return Completion(ids, finish, TokenScores(log_probs))
 
     def _ended(self, parameters: Mapping[str, Any], drawn: Drawn, sampling: Sampling) -> tuple[list[int], Finish]:
         """Return the tokens up to the one that ends the completion, and why it does."""

@@ -163,7 +163,7 @@ def test_training_is_not_disturbed(llm):
 
 
 def test_log_probs_only_on_request(llm):
-    assert [one.log_probs for one in generate(VLLM(log_probs=False), network())] == [None] * 3
+    assert [one.scores for one in generate(VLLM(log_probs=False), network())] == [None] * 3
     assert llm.made[0].requests[0][0].logprobs is None
 
 

@@ -118,8 +118,8 @@ def test_completions_end_with_eos_or_are_cut(tmp_path):
     for one in drawn:
         assert (EOS in one.ids) == (one.finish == "stop")
         assert one.finish == "length" or one.ids.index(EOS) == len(one.ids) - 1
-        assert one.log_probs.dtype == np.float32
-        assert len(one.log_probs) == len(one.ids)
+        assert one.scores.log_probs.dtype == np.float32
+        assert len(one.scores.log_probs) == len(one.ids)
 
 
 @pytest.mark.parametrize("extra", [0, 3])
@@ -133,7 +133,7 @@ def test_stop_texts_end_completions_with_the_token_that_completes_them(tmp_path,
     for one in by_text:
         assert decode(one.ids).endswith(("a", "cb"))
         assert not any(text in decode(one.ids[:-1]) for text in sampling.stop)
-        assert len(one.log_probs) == len(one.ids)
+        assert len(one.scores.log_probs) == len(one.ids)
 
 
 def test_greedy_completions_are_those_of_the_policy(tmp_path):
@@ -147,7 +147,7 @@ def test_greedy_completions_are_those_of_the_policy(tmp_path):
 def test_log_probs_only_on_request(tmp_path):
     with serving() as server:
         drawn = generate(backend(server, tmp_path, log_probs=False), network())
-    assert [one.log_probs for one in drawn] == [None] * 3
+    assert [one.scores for one in drawn] == [None] * 3
     assert "logprobs" not in server.completions()[0]
     assert len(gaps(drawn, scores(network(), PROMPTS, drawn))) == 0
 
