@@ -8,7 +8,7 @@ from lit_iterative.generation.language import Completion, TokenScores
 
 
 def drawn(*log_probs):
-    return Completion([1] * len(log_probs), "stop", np.array(log_probs, dtype=np.float32))
+    return Completion([1] * len(log_probs), "stop", scored(*log_probs))
 
 
 def scored(*log_probs):
