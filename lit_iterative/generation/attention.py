@@ -123,12 +123,12 @@ class Part:
         """Return what is seen in both parts together."""
         peak = torch.maximum(self.peak, other.peak)
         mine, others = (self.peak - peak).exp_(), (other.peak - peak).exp_()
-        values = self.values.float() * mine + other.values.float() * others
+        values = _precise(self.values) * mine + _precise(other.values) * others
         return (values / (self.total * mine + other.total * others)).to(self.values.dtype)
 
     def alone(self) -> Tensor:
         """Return what is seen in this part."""
-        return (self.values.float() / self.total).to(self.values.dtype)
+        return (_precise(self.values) / self.total).to(self.values.dtype)
 
 
 def part(query: Tensor, keys: Tensor, values: Tensor, scale: Scale, mask: Tensor | None) -> Part:
@@ -141,7 +141,7 @@ def part(query: Tensor, keys: Tensor, values: Tensor, scale: Scale, mask: Tensor
         scale: How to score.
         mask: Added to the scores, broadcast to ``(rows, heads, queries, length)``.
     """
-    scores = torch.matmul(query * scale.factor, keys.transpose(-1, -2)).float()
+    scores = _precise(torch.matmul(query * scale.factor, keys.transpose(-1, -2)))
     if scale.cap is not None:
         scores = scores.div_(scale.cap).tanh_().mul_(scale.cap)
     if mask is not None:
@@ -154,3 +154,8 @@ def part(query: Tensor, keys: Tensor, values: Tensor, scale: Scale, mask: Tensor
 def hidden(visible: Tensor) -> Tensor:
     """Return what is added to scores, where a truth value says which ones count."""
     return torch.zeros(visible.shape, device=visible.device).masked_fill_(~visible, HIDDEN)
+
+
+def _precise(values: Tensor) -> Tensor:
+    """Return values in float32, or in float64 where they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

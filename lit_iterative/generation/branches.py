@@ -180,7 +180,7 @@ class Growth:
         """Return it as ``(slots, 1, 1 or branches * queries, prompt)``."""
         places = self._range(self._longest_prompt)
         within = places < self._lengths[:, None]
-        if window is None:
+        if window is None or self._longest_prompt == 0:
             return None if self._same_length else hidden(within)[:, None, None]
         visible = _visible(self.positions[:, :, None], places, window) & within[self._slots][:, None]
         return self._gathered(hidden(visible)[:, None].repeat(1, 1, shared, 1))
