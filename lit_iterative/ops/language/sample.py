@@ -10,12 +10,18 @@ import pyarrow as pa
 
 from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import PipelineError
+from lit_iterative.generation.gap import gaps
 from lit_iterative.generation.language import Completion, LanguageModel, Sampling
 from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.tokens import ids_of, int_lists
 from lit_iterative.ops.op import Op
+from lit_iterative.ops.tally import Tally
 from lit_iterative.seeds import derive_seed
+from lit_iterative.sequences import Tokens
+
+#: Completions of each call whose log-probabilities are computed again, to compare them with the engine's.
+GAP_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Sample(Op):
             sampling (a hint, a principle) is not what is trained on. A prompt may come in several contexts, one row
             behind the other: then its candidates are numbered on.
         stream: Name of the draws; give two Sample ops of one pipeline different ones.
+
+    Measures ``completion_tokens``, ``truncated_share``, and ``engine_gap`` where the engine tells log-probabilities.
 
     Provides:
         ``n`` rows a prompt, which stand together: ``group`` (the prompt's id), ``candidate`` (its number),
@@ -80,7 +88,9 @@ class Sample(Op):
             names = [(str(ids[row]), int(first[row]) + candidate) for row, candidate in places]
             seeds = [derive_seed(context.seed, self.stream, context.round, *name) for name in names]
             with context.model().language(member) as model:
-                drawn = model.generate([prompts[row] for row, _ in places], seeds, self.sampling)
+                given = [prompts[row] for row, _ in places]
+                drawn = model.generate(given, seeds, self.sampling)
+                measure_gap(context.tally, model, given, drawn)
                 made |= dict(zip(places, drawn, strict=True))
         ordered = [made[row, candidate] for row in range(len(prompts)) for candidate in range(self.n)]
         with context.model().language(members[0]) as model:
@@ -114,6 +124,21 @@ class Sample(Op):
             text=pa.array([model.decode(completion.ids) for completion in made], pa.string()),
             source=pa.array([type(self.actor).__name__] * len(made), pa.string()).dictionary_encode(),
         )
+
+
+def measure_gap(tally: Tally, model: LanguageModel, prompts: Sequence[Tokens], drawn: Sequence[Completion]) -> None:
+    """Measure how far the engine's log-probabilities are from the trainer's, where the engine tells its own.
+
+    Args:
+        tally: Gets ``engine_gap``, the mean of absolute differences in nats a token.
+        model: The trainer's.
+        prompts: What was continued.
+        drawn: By the engine; a few of them are scored again.
+    """
+    told = [pair for pair in zip(prompts, drawn, strict=True) if pair[1].scores is not None][:GAP_ROWS]
+    if told:
+        scores = model.log_probs([prompt for prompt, _ in told], [completion.ids for _, completion in told])
+        tally.mean("engine_gap", gaps([completion for _, completion in told], scores))
 
 
 def earlier(ids: Sequence[Any]) -> Array:

@@ -6,11 +6,12 @@ import pytest
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.generation.forward import Member
-from lit_iterative.generation.language import Sampling
+from lit_iterative.generation.language import Sampling, TokenScores
 from lit_iterative.ops.actors import Ensemble, Initial, Policy, Previous
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.sample import GAP_ROWS, Sample, measure_gap
 from lit_iterative.ops.language.tokens import int_lists
+from lit_iterative.ops.tally import Tally
 from lit_iterative.pool import Pool
 from lit_iterative.testing.fake_language import EOS, FakeLanguage
 from lit_iterative.testing.fixtures import FakeForward
@@ -130,3 +131,18 @@ def test_shards_one_after_another_are_told_of():
 def test_no_candidates_are_refused():
     with pytest.raises(PipelineError, match=r"Sample\(n\) is 0"):
         Sample(0)
+
+
+def test_the_gap_between_engine_and_trainer_is_measured_on_a_few_completions():
+    model, tally = FakeLanguage(), Tally()
+    prompts = [[1, 50 + number] for number in range(GAP_ROWS + 2)]
+    plain = model.generate(prompts, list(range(len(prompts))), SAMPLING)
+    measure_gap(tally, model, prompts, plain)
+    assert tally.values() == {}  # the engine tells nothing
+    scores = model.log_probs(prompts, [completion.ids for completion in plain])
+    told = [replace(plain[0]), *(
+        replace(completion, scores=TokenScores(score.log_probs + (0.5 if number <= GAP_ROWS else 99)))
+        for number, (completion, score) in enumerate(zip(plain[1:], scores[1:], strict=True), start=1)
+    )]  # fmt: skip
+    measure_gap(tally, model, prompts, told)
+    assert tally.values()["engine_gap"] == pytest.approx(0.5, abs=1e-6)

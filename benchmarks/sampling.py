@@ -1,0 +1,259 @@
+"""Tokens a second and peak memory of sampling, against ``generate`` and continuous batching of transformers.
+
+Run ``python benchmarks/sampling.py`` (the settings with a bar, ten minutes on two cores), with ``--quick`` (one of
+them, smaller, within a minute) or with ``--table`` (all settings, an hour and more). It needs
+``pip install "lit-iterative[language]"`` on Linux.
+
+Networks are Llama-shaped with random weights and a vocabulary of 32,000, so that no text ends by itself: every
+completion has a length that is given, the same for all engines, uniform or skewed (log-normal, at most 64). An engine
+runs in a process of its own, in turn with the others; the best of its turns counts.
+
+* ours: the sampler of ``LanguagePolicy``.
+* generate: ``generate(num_return_sequences=K)``, 128 rows at a time; rows stop where their length is reached.
+* continuous batching: ``generate_batch``, every completion a request.
+* floor: what no engine can do without on this machine with these matrix products: every linear layer for every row of
+  every step, keys and values read once (the prompt's once for all its completions), and one exponential of every logit.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from common import conclude, show_table
+from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
+
+from lit_iterative.generation.in_process import InProcess
+from lit_iterative.generation.language import Sampling, Target
+
+SHAPES = {
+    "24M": {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 8, "num_attention_heads": 8},
+    "125M": {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 11, "num_attention_heads": 12},
+}
+VOCABULARY, ROWS, NEW = 32_000, 128, 64
+ENGINES = ("ours", "generate", "continuous batching", "floor")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is sampled; the bars are ratios of our speed to that of ``generate`` and of continuous batching."""
+
+    prompt: int
+    k: int
+    prompts: int
+    skewed: bool = False
+    shape: str = "24M"
+    new: int = NEW
+    bar: float | None = None
+    batching_bar: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.shape}, prompt {self.prompt}, K={self.k}, {'skewed' if self.skewed else 'uniform'}"
+
+    def lengths(self) -> np.ndarray:
+        """Tokens of every completion."""
+        if not self.skewed:
+            return np.full(self.prompts * self.k, self.new)
+        drawn = np.random.default_rng(0).lognormal(np.log(self.new / 6), 0.9, self.prompts * self.k)
+        return np.clip(np.round(drawn), 1, self.new).astype(np.int64)
+
+
+BARS = [
+    Setting(128, 8, 16, bar=6.0, batching_bar=2.0),
+    Setting(128, 8, 64, skewed=True, bar=9.0),
+    Setting(512, 16, 8, bar=14.0),
+    Setting(512, 64, 2, bar=20.0),
+    Setting(128, 1, 128, bar=1.8),
+]
+
+
+def table() -> list[Setting]:
+    """All settings; as many prompts as make 64 rows, or 256 where lengths are skewed."""
+    return [
+        Setting(prompt, k, max(1, (256 if skewed else 64) // k), skewed, shape, new=32)
+        for shape in SHAPES
+        for prompt in (32, 512, 2048)
+        for k in (1, 4, 16, 64)
+        for skewed in (False, True)
+    ]
+
+
+class Lengths(StoppingCriteria):
+    """Stops a row where its length is reached."""
+
+    def __init__(self, prompt: int, lengths: np.ndarray) -> None:
+        self._ends = torch.from_numpy(lengths) + prompt
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        return input_ids.shape[1] >= self._ends
+
+
+def ours(model: Any, ids: torch.Tensor, setting: Setting) -> None:
+    engine: Any = InProcess().engine(Target(model, 0, [], 4096, ROWS, str))
+    prompts = [row for row in ids.tolist() for _ in range(setting.k)]
+    limits = setting.lengths().tolist()
+    engine.generate(prompts, list(range(len(prompts))), Sampling(setting.new), limits)
+
+
+def generate(model: Any, ids: torch.Tensor, setting: Setting) -> None:
+    lengths, at_once = setting.lengths().reshape(len(ids), setting.k), max(1, ROWS // setting.k)
+    for start in range(0, len(ids), at_once):
+        part, wanted = ids[start : start + at_once], lengths[start : start + at_once].reshape(-1)
+        model.generate(
+            part, attention_mask=torch.ones_like(part), do_sample=True, top_k=0, num_return_sequences=setting.k,
+            max_new_tokens=int(wanted.max()), pad_token_id=0, eos_token_id=None,
+            stopping_criteria=StoppingCriteriaList([Lengths(ids.shape[1], wanted)]),
+        )  # fmt: skip
+
+
+def batching(model: Any, ids: torch.Tensor, setting: Setting) -> None:
+    from transformers import GenerationConfig
+
+    requests = [row for row in ids.tolist() for _ in range(setting.k)]
+    # one length for all, as requests of a batch have one configuration: so only uniform lengths are compared
+    config = GenerationConfig(do_sample=True, top_k=0, max_new_tokens=setting.new, eos_token_id=-1, pad_token_id=0)
+    made = model.generate_batch(requests, generation_config=config, progress_bar=False)
+    if sorted(len(one.generated_tokens) for one in made.values()) != sorted(setting.lengths().tolist()):
+        raise RuntimeError("Continuous batching made other lengths than it was asked for.")
+
+
+def floor(model: Any, ids: torch.Tensor, setting: Setting) -> None:
+    """Do the products of every step, in the order of the layers, and nothing else."""
+    linear = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+    layers, heads = model.config.num_hidden_layers, model.config.num_attention_heads
+    size = model.config.hidden_size // heads
+    lengths = np.sort(setting.lengths())
+    prefix = torch.randn(max(1, ROWS // setting.k), heads, setting.prompt, size)
+    own = torch.randn(ROWS, heads, setting.new, size)
+    for row in range(0, len(ids), max(1, 4096 // setting.prompt)):
+        tokens = torch.randn(min(4096, ids[row:].numel()), 1)
+        for layer in linear[:-1]:
+            torch.nn.functional.linear(tokens.expand(-1, layer.in_features).contiguous(), layer.weight)
+    total, done = int(lengths.sum()), 0
+    while done < total:  # full batches: rows that have ended are replaced
+        rows = min(ROWS, len(lengths), total - done)
+        done += rows
+        seen = setting.new // 2
+        for layer in linear:
+            out = torch.nn.functional.linear(torch.ones(rows, layer.in_features), layer.weight)
+        out.exp_()
+        prompts = max(1, rows // setting.k)
+        query, alone = torch.ones(prompts, heads, rows // prompts, size), torch.ones(rows, heads, 1, size)
+        for _ in range(layers):
+            (query @ prefix[:prompts].transpose(-1, -2)) @ prefix[:prompts]
+            (alone @ own[:rows, :, :seen].transpose(-1, -2)) @ own[:rows, :, :seen]
+
+
+RUNS: dict[str, Callable[[Any, torch.Tensor, Setting], None]] = {
+    "ours": ours, "generate": generate, "continuous batching": batching, "floor": floor,
+}  # fmt: skip
+
+
+def work(engine: str, setting: Setting) -> None:
+    """Sample twice, the first time a little, and print seconds and the memory added at the peak, in MiB."""
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=4096, **SHAPES[setting.shape])
+    model = LlamaForCausalLM(config).eval()
+    ids = torch.randint(3, VOCABULARY, (setting.prompts, setting.prompt))
+    with torch.no_grad():
+        RUNS[engine](model, ids[:1, :8], Setting(8, 1, 1, shape=setting.shape, new=2))
+        before = peak()
+        start = time.perf_counter()
+        RUNS[engine](model, ids, setting)
+        seconds = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "memory": peak() - before}))
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(engine: str, setting: Setting) -> dict[str, float]:
+    """Return what a process of its own measured."""
+    command = [sys.executable, __file__, "--worker", engine, json.dumps(asdict(setting))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{setting.name}, {engine}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return {"seconds": float("nan"), "memory": float("nan")}
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def compare(settings: list[Setting], turns: int) -> list[dict[str, Any]]:
+    """Measure all engines in turn, setting by setting."""
+    results = []
+    for setting in settings:
+        engines = [name for name in ENGINES if name != "continuous batching" or not setting.skewed]
+        runs = {name: [] for name in engines}
+        for _ in range(turns):
+            for name in engines:
+                runs[name].append(measure(name, setting))
+        best = {name: min(run["seconds"] for run in runs[name]) for name in engines}
+        memory = {name: min(run["memory"] for run in runs[name]) for name in engines}
+        results.append({"setting": setting, "seconds": best, "memory": memory})
+        show(results[-1:], header=len(results) == 1)
+    return results
+
+
+def show(results: list[dict[str, Any]], header: bool) -> None:
+    names = ["setting", "tokens/s", "x generate", "x batching", "of floor", "MiB", "MiB, generate"]
+    rows = []
+    for result in results:
+        setting, seconds, memory = result["setting"], result["seconds"], result["memory"]
+        tokens = setting.lengths().sum() / seconds["ours"]
+        batching_ratio = seconds.get("continuous batching", float("nan")) / seconds["ours"]
+        rows.append([
+            setting.name.ljust(36), f"{tokens:8.0f}", f"{seconds['generate'] / seconds['ours']:10.2f}",
+            f"{batching_ratio:10.2f}", f"{seconds['floor'] / seconds['ours']:8.2f}", f"{memory['ours']:5.0f}",
+            f"{memory['generate']:13.0f}",
+        ])  # fmt: skip
+    if header:
+        show_table(names, rows)
+    else:
+        print("  ".join(rows[0]), flush=True)
+
+
+def verdicts(results: list[dict[str, Any]]) -> None:
+    """Print what holds: a bar is reached, or 0.7 of the floor where the floor itself is beyond it."""
+    for result in results:
+        setting, seconds, memory = result["setting"], result["seconds"], result["memory"]
+        share = seconds["floor"] / seconds["ours"]
+        for peer, bar in (("generate", setting.bar), ("continuous batching", setting.batching_bar)):
+            if bar is None:
+                continue
+            ratio, possible = seconds[peer] / seconds["ours"], seconds[peer] / seconds["floor"]
+            beyond = possible < bar
+            note = f" (the floor allows {possible:.1f}; {share:.2f} of it reached, 0.7 asked for)" if beyond else ""
+            holds = ratio >= bar or (beyond and share >= 0.7)
+            conclude(f"{setting.name}: speed against {peer}{note}", round(ratio, 2), bar, holds)
+        if setting.bar is not None:
+            bar = 0.5 if setting.k == 64 else 1.0
+            part = memory["ours"] / memory["generate"]
+            conclude(f"{setting.name}: peak memory against generate", round(part, 2), bar, part <= bar)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one setting, within a minute")
+    parser.add_argument("--table", action="store_true", help="all settings")
+    parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker[0], Setting(**json.loads(options.worker[1])))
+    elif options.quick:
+        verdicts(compare([Setting(128, 8, 4, bar=6.0, batching_bar=2.0, new=16)], 1))
+    else:
+        verdicts(compare(table() if options.table else BARS, 1 if options.table else options.turns))
+
+
+if __name__ == "__main__":
+    main()
