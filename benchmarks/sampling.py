@@ -172,6 +172,28 @@ def work(engine: str, setting: Setting) -> None:
     print(json.dumps({"seconds": seconds, "memory": peak() - before}))
 
 
+def profile(setting: Setting) -> None:
+    """Print where the time of a decode step goes, by kernel."""
+    from torch.profiler import ProfilerActivity
+
+    torch.manual_seed(0)
+    config = LlamaConfig(vocab_size=VOCABULARY, max_position_embeddings=4096, **SHAPES[setting.shape])
+    model = LlamaForCausalLM(config).eval()
+    ids = torch.randint(3, VOCABULARY, (setting.prompts, setting.prompt))
+    ours(model, ids, setting)
+    with torch.profiler.profile(activities=[ProfilerActivity.CPU]) as measured:
+        ours(model, ids, setting)
+    kernels = sorted(measured.key_averages(), key=lambda kernel: -kernel.self_cpu_time_total)
+    total = sum(kernel.self_cpu_time_total for kernel in kernels)
+    rows = [
+        [kernel.key, f"{kernel.self_cpu_time_total / setting.new / 1000:.2f}", f"{kernel.count / setting.new:.0f}",
+         f"{kernel.self_cpu_time_total / total:.3f}"]
+        for kernel in kernels[:14]
+    ]  # fmt: skip
+    print(f"{setting.name}: milliseconds and calls by kernel for each of {setting.new} steps, prompts included")
+    show_table(["kernel", "ms a step", "calls a step", "share"], rows)
+
+
 def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
@@ -244,11 +266,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one setting, within a minute")
     parser.add_argument("--table", action="store_true", help="all settings")
+    parser.add_argument("--profile", action="store_true", help="where the time goes, by kernel")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         work(options.worker[0], Setting(**json.loads(options.worker[1])))
+    elif options.profile:
+        profile(BARS[0])
     elif options.quick:
         verdicts(compare([Setting(128, 8, 4, bar=6.0, batching_bar=2.0, new=16)], 1))
     else:
