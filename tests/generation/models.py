@@ -7,6 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from lit_iterative.generation.language import Target
+from lit_iterative.seeds import derive_seed
 
 VOCABULARY, CONTEXT, WINDOW = 61, 96, 7
 PAD, BOS, EOS = 0, 1, 2
@@ -84,3 +85,45 @@ def target(
 ) -> Target:
     """Return what to sample from."""
     return Target(network, PAD, stop_ids, context, batch_size, text_of)
+
+
+#: Prompts of all lengths, and how many branches each has.
+LENGTHS = [7, 1, 30, 2, 1, 18, 3, 55, 9]
+BRANCHES = [1, 16, 3, 2, 1, 8, 4, 5, 7]
+
+
+def asked(
+    lengths: list[int] = LENGTHS, branches: list[int] = BRANCHES, seed: int = 0
+) -> tuple[list[list[int]], list[int]]:
+    """Return prompts, each as often as it has branches, and the seeds of all."""
+    given = [prompt for prompt, n in zip(prompts(lengths, seed), branches, strict=True) for _ in range(n)]
+    return given, [derive_seed("branch", seed, number) for number in range(len(given))]
+
+
+class Failing:
+    """Lets a network fail when a function of the rows and of the number of the pass says so.
+
+    Args:
+        network: The network.
+        when: The function.
+        error: What it fails with.
+    """
+
+    def __init__(self, network: Any, when: Any, error: BaseException | None = None) -> None:
+        self._network, self._when = network, when
+        self._error = error or torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        self.rows: list[int] = []
+        self.failed = 0
+
+    def __enter__(self) -> "Failing":
+        self._handle = self._network.register_forward_pre_hook(self._fail, with_kwargs=True)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._handle.remove()
+
+    def _fail(self, _: Any, arguments: Any, options: dict[str, Any]) -> None:
+        self.rows.append(len(options["input_ids"]))
+        if self._when(len(options["input_ids"]), len(self.rows)):
+            self.failed += 1
+            raise self._error

@@ -12,7 +12,7 @@ from lit_iterative.generation.decoder import Decoder
 from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Sampling
 from lit_iterative.generation.sampler import Sampler
-from tests.generation.models import EOS, GROUPED, MLP, PAD, REPLACED, built, model, prompts, target
+from tests.generation.models import EOS, GROUPED, PAD, REPLACED, built, model, prompts, target
 
 PROMPTS = prompts([5, 17, 1, 9, 3, 23, 12, 2])
 STOPS = [EOS, 9, 30]
@@ -80,7 +80,9 @@ def test_another_engine_takes_over_and_says_so_once(name):
     with pytest.warns(UserWarning, match=f"{type(network).__name__} samples with its own attention.*slower: ") as told:
         engine = InProcess().engine(wanted)
     assert len(told) == 1
-    assert engine.generate(PROMPTS[:3], [1, 2, 3], sampling) == Decoder(wanted).generate(PROMPTS[:3], [1, 2, 3], sampling)
+    assert engine.generate(PROMPTS[:3], [1, 2, 3], sampling) == Decoder(wanted).generate(
+        PROMPTS[:3], [1, 2, 3], sampling
+    )
 
 
 def test_a_model_whose_attention_can_be_replaced_is_sampled_by_the_sampler():
