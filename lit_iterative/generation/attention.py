@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lit_iterative import _compat
+from lit_iterative.generation.modes import caching
 
 #: What is added to scores that do not count: finite, so that a part without any counts for nothing, and gives no NaN.
 HIDDEN = -1e30
@@ -90,7 +91,8 @@ def replaced(model: Any) -> Iterator[None]:
     try:
         if _compat.attention_of(model) != NAME:
             raise Unsupported("its attention cannot be set")
-        yield
+        with caching(model):
+            yield
     finally:
         model.set_attn_implementation(before)
 

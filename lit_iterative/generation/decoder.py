@@ -11,6 +11,7 @@ from lit_iterative.columns import Array
 from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Completion, Sampling, Target
+from lit_iterative.generation.modes import caching
 from lit_iterative.sequences import Tokens
 
 
@@ -42,7 +43,8 @@ class Decoder:
         lengths = np.zeros(len(prompts), dtype=np.int64)
         for start in range(0, len(prompts), self._target.batch_size):
             numbers = np.arange(start, min(start + self._target.batch_size, len(prompts)))
-            lengths[numbers] = self._batch(prompts, np.array(seeds, dtype=np.uint64), sampling, numbers, endings)
+            with caching(self._model):
+                lengths[numbers] = self._batch(prompts, np.array(seeds, dtype=np.uint64), sampling, numbers, endings)
         return [endings.completion(number, int(length)) for number, length in enumerate(lengths)]
 
     def _batch(
