@@ -4,7 +4,7 @@ Both parts are joined by their log-sum-exp, which is exact. transformers calls :
 attention while a pass is under way (its documented ``AttentionInterface``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -73,8 +73,8 @@ def attend(
 
 
 @contextmanager
-def replaced(model: Any) -> Iterator[None]:
-    """Let a model attend by :func:`attend` for a while.
+def replaced(model: Any, name: str = NAME, function: Callable[..., tuple[Tensor, None]] = attend) -> Iterator[None]:
+    """Let a model attend by another function for a while, :func:`attend` if none is given.
 
     Raises:
         Unsupported: If transformers or the model has no way to.
@@ -83,13 +83,13 @@ def replaced(model: Any) -> Iterator[None]:
         from transformers import AttentionInterface
     except ImportError as error:
         raise Unsupported("this version of transformers has no AttentionInterface") from error
-    AttentionInterface.register(NAME, attend)
+    AttentionInterface.register(name, function)
     if not hasattr(model, "set_attn_implementation"):
         raise Unsupported("its attention cannot be set")
     before = _compat.attention_of(model)
-    model.set_attn_implementation(NAME)
+    model.set_attn_implementation(name)
     try:
-        if _compat.attention_of(model) != NAME:
+        if _compat.attention_of(model) != name:
             raise Unsupported("its attention cannot be set")
         with caching(model):
             yield

@@ -4,6 +4,7 @@ import numpy as np
 from torch import Tensor
 
 from lit_iterative.columns import Array
+from lit_iterative.errors import DataError
 from lit_iterative.generation.language import TokenScores
 from lit_iterative.losses.log_probs import spread
 
@@ -30,7 +31,15 @@ class Details:
             lengths: Tokens that each has so far, ``(rows,)``.
             logits: ``(rows, vocabulary)``.
             tokens: What was drawn, ``(rows,)``.
+
+        Raises:
+            DataError: If more alternatives are asked for than there are tokens.
         """
+        if self._alternatives.shape[-1] > logits.shape[-1]:
+            raise DataError(
+                f"Sampling(alternatives) is {self._alternatives.shape[-1]}, but the model knows {logits.shape[-1]} "
+                "tokens. Ask for fewer."
+            )
         every = logits.float().log_softmax(dim=-1)
         drawn = every.gather(-1, tokens.clamp(min=0)[:, None]).squeeze(-1)
         for place, values in enumerate((drawn, *spread(every))):

@@ -22,7 +22,7 @@ class Endings:
         limits: For each, tokens of its completion at most, where it is fewer than ``sampling`` says.
 
     Raises:
-        DataError: If a prompt is empty, or leaves no room for a completion.
+        DataError: If a prompt is empty, or leaves no room for a completion, or a limit is below 1.
     """
 
     def __init__(
@@ -32,6 +32,8 @@ class Endings:
         room = target.context - np.array([len(prompt) for prompt in prompts], dtype=np.int64)
         asked = sampling.max_new_tokens if limits is None else np.array(limits, dtype=np.int64)
         self.limits: Array = np.minimum(np.minimum(room, asked), sampling.max_new_tokens)
+        if self.limits.min(initial=1) < 1:
+            raise DataError(f"A completion's limit is {self.limits.min()} tokens. Give every limit at least 1.")
         self._target = target
         self._texts = sampling.stop
         self._reach = max((len(text.encode()) for text in sampling.stop), default=0)  # a token has a byte or more

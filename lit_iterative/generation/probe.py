@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lit_iterative.generation.attention import Unsupported, replaced
 from lit_iterative.generation.branches import BranchCache, Growth, Prefill
+from lit_iterative.generation.masks import untold
 from lit_iterative.generation.memory import out_of_memory
 from lit_iterative.generation.modes import evaluating
 
@@ -35,6 +36,8 @@ def _tried(model: Any) -> str | None:
     try:
         with evaluating(model):
             expected = _plain(model, first, second, branches)
+            if lengths := untold(model, first[None]):
+                return f"its masks alone hide what is more than {lengths} tokens away"
             with replaced(model):
                 found = _branching(model, first, second, branches)
     except Unsupported as error:
