@@ -14,7 +14,8 @@ from lit_iterative.generation.modes import evaluating
 
 #: Tokens of the two prompts, of which the first has two branches, and of every branch.
 PROMPTS, BRANCH = (6, 3), 3
-#: Differences between logits that rounding may cause, as a share of their standard deviation.
+#: Differences between the logits of a token that rounding may cause, as a share of their standard deviation: of 28
+#: random layers in bfloat16 it was seen to cause 0.03, and wrong positions to cause 0.15 or more.
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3}
 ROUGH = 0.1
 
@@ -46,7 +47,8 @@ def _tried(model: Any) -> str | None:
         if out_of_memory(error):
             raise
         return f"{type(error).__name__}: {error}"
-    difference, deviation = float((found - expected).abs().max()), float(expected.std())
+    of_tokens = (found - expected).float().square().mean(dim=-1).sqrt()
+    difference, deviation = float(of_tokens.max()), float(expected.float().std())
     if not difference <= TOLERANCE.get(expected.dtype, ROUGH) * deviation:
         return f"its logits come out otherwise, by {difference:.2g} where their standard deviation is {deviation:.2g}"
     return None
