@@ -165,3 +165,14 @@ def test_batches_pass_the_transfer_hooks(tmp_path):
     made.fit(Hooked())
     assert check.seen.tolist() == [20.0, 20.0]
     assert check.seen.dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", ["eager", "sdpa"])
+def test_the_attention_of_a_model_is_what_was_set(name):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(vocab_size=16, n_embd=8, n_layer=1, n_head=2)
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation=name)
+    assert _compat.attention_of(model) == name
+    for other in ("eager", "sdpa"):
+        model.set_attn_implementation(other)
+        assert _compat.attention_of(model) == other
