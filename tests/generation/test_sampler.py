@@ -27,16 +27,16 @@ def shuffled(values, seed=0):
 # ---- the same tokens ----------------------------------------------------------------------------------
 
 SAMPLINGS = {
-    "plain": Sampling(20),
-    "cold": Sampling(20, temperature=0.6),
-    "hot": Sampling(20, temperature=1.7),
-    "greedy": Sampling(20, temperature=0.0),
-    "top-k": Sampling(20, top_k=5),
-    "top-p": Sampling(20, top_p=0.8),
-    "narrow top-p": Sampling(20, top_p=0.3),
-    "min-p": Sampling(20, min_p=0.1),
-    "all": Sampling(20, temperature=1.3, top_k=30, top_p=0.9, min_p=0.02),
-    "stop texts": Sampling(20, stop=[text_of([40]), text_of([17, 22]), "nowhere"]),
+    "plain": Sampling(12),
+    "cold": Sampling(12, temperature=0.6),
+    "hot": Sampling(12, temperature=1.7),
+    "greedy": Sampling(12, temperature=0.0),
+    "top-k": Sampling(12, top_k=5),
+    "top-p": Sampling(12, top_p=0.8),
+    "narrow top-p": Sampling(12, top_p=0.3),
+    "min-p": Sampling(12, min_p=0.1),
+    "all": Sampling(12, temperature=1.3, top_k=30, top_p=0.9, min_p=0.02),
+    "stop texts": Sampling(12, stop=[text_of([40]), text_of([17, 22]), "nowhere"]),
     "one token": Sampling(1),
 }
 
@@ -54,8 +54,8 @@ def test_completions_are_those_of_the_decoder(name):
 def test_completions_are_those_of_the_decoder_for_other_models_and_ends(name, stop_ids):
     given, seeds = asked()
     wanted = target(model(name, torch.float64), 20, stop_ids)
-    made = Sampler(wanted).generate(given, seeds, Sampling(20))
-    assert made == Decoder(wanted).generate(given, seeds, Sampling(20))
+    made = Sampler(wanted).generate(given, seeds, Sampling(12))
+    assert made == Decoder(wanted).generate(given, seeds, Sampling(12))
     assert {completion.finish for completion in made} == ({"stop", "length"} if stop_ids else {"length"})
 
 
@@ -65,26 +65,26 @@ def test_completions_are_the_same_whatever_the_batch(batch_size):
     expected = Decoder(target(exact())).generate(given, seeds, Sampling(8))
     order = np.random.default_rng(batch_size).permutation(len(given)).tolist()
     sampler = Sampler(target(exact(), batch_size))
-    for places in (order, sorted(order[:11])):
+    for places in (order if batch_size > 1 else order[:20], sorted(order[:9])):
         made = sampler.generate([given[place] for place in places], [seeds[place] for place in places], Sampling(8))
         assert made == [expected[place] for place in places]
 
 
-@pytest.mark.parametrize("count", [*range(1, 8), 15, 16, 17, 50])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 15, 16, 17, 50])
 def test_completions_are_the_same_however_many_branches_a_prompt_has(count):
     (given, seeds), sampling = asked([6, 1, 9], [count, 3, count]), Sampling(10)
     expected = Decoder(target(exact())).generate(given, seeds, sampling)
     assert Sampler(target(exact(), 16)).generate(given, seeds, sampling) == expected
 
 
-@pytest.mark.parametrize("batch_size", [5, 64])
+@pytest.mark.parametrize("batch_size", [7, 64])
 def test_every_completion_has_its_own_limit(batch_size):
     given, seeds = asked()
-    limits = [1 + (7 * number) % 23 for number in range(len(given))]
+    limits = [1 + (7 * number) % 15 for number in range(len(given))]
     wanted = target(exact(), batch_size, stop_ids=())
-    made = Sampler(wanted).generate(given, seeds, Sampling(20), limits)
-    assert made == Decoder(wanted).generate(given, seeds, Sampling(20), limits)
-    assert [len(completion.ids) for completion in made] == [min(limit, 20) for limit in limits]
+    made = Sampler(wanted).generate(given, seeds, Sampling(12), limits)
+    assert made == Decoder(wanted).generate(given, seeds, Sampling(12), limits)
+    assert [len(completion.ids) for completion in made] == [min(limit, 12) for limit in limits]
 
 
 def test_completions_end_at_the_context_each_at_its_own():
@@ -126,8 +126,8 @@ def test_the_same_prompt_in_other_types_is_one_prompt():
 def test_calls_repeat_bit_for_bit_in_float32():
     given, seeds = asked()
     sampler = Sampler(target(model(), 7))
-    first = sampler.generate(given, seeds, Sampling(20, details=True))
-    again = sampler.generate(given, seeds, Sampling(20, details=True))
+    first = sampler.generate(given, seeds, Sampling(8, details=True))
+    again = sampler.generate(given, seeds, Sampling(8, details=True))
     assert first == again
     assert all(np.array_equal(a.scores.log_probs, b.scores.log_probs) for a, b in zip(first, again, strict=True))
 
@@ -188,7 +188,7 @@ def kept(probs, sampling):
 def test_tokens_are_drawn_as_the_softmax_says(options, position):
     """The token at a position, given those before: for the second, of completions with the most common first token."""
     network, sampling = exact(), Sampling(position + 1, **options)
-    count, prompt = 8_000, prompts([9])[0]
+    count, prompt = 6_000, prompts([9])[0]
     seeds = [derive_seed("chi", str(options), number) for number in range(count)]
     made = Sampler(target(network, 4000, stop_ids=())).generate([prompt] * count, seeds, sampling)
     if position:
@@ -318,7 +318,7 @@ def test_seeds_are_any_64_bits(seed):
 def test_a_vocabulary_of_few_likely_tokens_is_drawn_from_by_all_truncations():
     network = deepcopy(model())
     network.lm_head.weight.data *= 40  # one token takes it all
-    given, seeds = asked()
+    given, seeds = asked([7, 1, 20], [3, 4, 2])
     for options in ({}, {"top_k": 1}, {"top_p": 0.01}, {"min_p": 1.0}, {"top_k": VOCABULARY}, {"top_k": NEVER}):
         made = Sampler(target(network, 9)).generate(given, seeds, Sampling(5, **options))
         assert made == Decoder(target(network, 9)).generate(given, seeds, Sampling(5, **options))
