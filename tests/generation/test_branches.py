@@ -213,9 +213,10 @@ def test_a_branch_sees_its_prompt_and_itself_as_one_text(shape, kind, starts, to
     check(texts, seen, positions, rows, begins, tokens, scale)
 
 
-@pytest.mark.parametrize("kind", SCALES)
-def test_prompts_see_what_stands_before_whatever_the_padding(kind):
-    scale, texts, order = SCALES[kind], Texts([6, 2, 8], []), [2, 0, 1]
+@pytest.mark.parametrize("window", [None, 1, 2, 5, 6, 7, 8, 9])
+@pytest.mark.parametrize("cap", [None, 1.5])
+def test_prompts_see_what_stands_before_whatever_the_padding(window, cap):
+    scale, texts, order = Scale(0.5, window, cap), Texts([6, 2, 8], []), [2, 0, 1]
     seen = read(BranchCache(8, 1), texts, order, scale)
     for layer, found in enumerate(seen):
         for row, number in enumerate(order):
@@ -235,6 +236,15 @@ def test_prompts_that_are_read_later_and_moved_are_seen_where_they_are():
     for start in range(4):
         seen, positions = grown(cache, texts, [0, 1, 2], [start] * 3, 1, scale)
         check(texts, seen, positions, [0, 1, 2], [start] * 3, 1, scale)
+
+
+@pytest.mark.parametrize("window", range(1, 12))
+def test_every_window_is_as_long_as_it_is(window):
+    scale, texts, cache = Scale(0.5, window), Texts([6, 3], [(0, 4), (1, 4)]), BranchCache(6, 4)
+    read(cache, texts, [0, 1], scale)
+    for start in range(4):
+        seen, positions = grown(cache, texts, [0, 1], [start] * 2, 1, scale)
+        check(texts, seen, positions, [0, 1], [start] * 2, 1, scale)
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
