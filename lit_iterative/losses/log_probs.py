@@ -1,15 +1,18 @@
 """Log-probabilities of completions: the one primitive that scores policy and reference alike.
 
-It is exact rather than fast: completion positions only, float32 whatever the model's precision, EOS included,
-prompt and padding excluded, temperature 1.
+Completion positions only, EOS included, prompt and padding excluded, temperature 1; float32 whatever the model's
+precision, but for float64. No logits are made for other positions, and never all at a time, where the network allows.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from lit_iterative.losses.projection import token_log_probs
+from lit_iterative.losses.split import split
 from lit_iterative.sequences import Sequences
 
 
@@ -55,23 +58,42 @@ def score(model: Any, batch: Sequences, details: bool = False) -> Scored:
         >>> score(uniform, pad([[1]], [[2, 3]], pad_id=0)).sums.exp()
         tensor([0.0625])
     """
-    output = model(
-        input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask,
-        position_ids=batch.position_ids,
-        use_cache=False,
-    )
-    return from_logits(output.logits, batch, details)
+    inputs = {
+        "input_ids": batch.input_ids,
+        "attention_mask": batch.attention_mask,
+        "position_ids": batch.position_ids,
+        "use_cache": False,
+    }
+    parts = split(model)
+    if parts is None:
+        return from_logits(model(**inputs).logits, batch, details)
+    hidden = parts.body(**inputs).last_hidden_state
+    weights, rows, places = _completions(batch)
+    tokens, measure = batch.input_ids[rows, places + 1], spread if details else None
+    values = token_log_probs(hidden[rows, places], parts.head, tokens, parts.finish, measure)
+    return _dense(values, weights, rows, places)
 
 
 def from_logits(logits: Tensor, batch: Sequences, details: bool = False) -> Scored:
     """Score completions by logits ``(rows, length, vocabulary)``; those at position t predict the token at t + 1."""
+    weights, rows, places = _completions(batch)
+    found = logits[rows, places]
+    every = found.to(torch.promote_types(found.dtype, torch.float32)).log_softmax(dim=-1)
+    log_probs = every.gather(-1, batch.input_ids[rows, places + 1][:, None]).squeeze(-1)
+    return _dense((log_probs, *(spread(every) if details else ())), weights, rows, places)
+
+
+def _completions(batch: Sequences) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the weights of all but the first position, and the rows and places of those that predict a completion."""
     weights = batch.completion_mask[:, 1:]
     rows, places = weights.nonzero(as_tuple=True)
-    every = logits[rows, places].float().log_softmax(dim=-1)
-    log_probs = every.gather(-1, batch.input_ids[rows, places + 1][:, None]).squeeze(-1)
-    measured = spread(every) if details else ()
-    dense = [torch.zeros_like(weights).index_put((rows, places), values) for values in (log_probs, *measured)]
+    return weights, rows, places
+
+
+def _dense(values: Sequence[Tensor], weights: Tensor, rows: Tensor, places: Tensor) -> Scored:
+    """Return values of places where they stand in the batch."""
+    weights = weights.to(values[0].dtype)
+    dense = [torch.zeros_like(weights).index_put((rows, places), value) for value in values]
     return Scored(dense[0], weights, *dense[1:])
 
 

@@ -14,6 +14,7 @@ from lit_iterative.batches import Collate
 from lit_iterative.callbacks import EMATeacher, Rounds
 from lit_iterative.datamodules import PromptData
 from lit_iterative.errors import DataError, SetupError
+from lit_iterative.losses.split import obstacle
 from lit_iterative.modules.backbone import LoRA
 from lit_iterative.ops.actors import EMA, Actor, AtRound, Base, Ensemble, Initial, Policy, Previous
 from lit_iterative.ops.language.pairs import BestWorst
@@ -235,6 +236,7 @@ def loss_and_gradients(module):
 def test_gradient_checkpointing_changes_no_gradient(config, lora):
     kept = loss_and_gradients(seeded(config, lora))
     module = seeded(config, lora, gradient_checkpointing=True)
+    assert obstacle(module.network) is None  # with forward passes of its own, once
     runs = []
     layer = next(part for part in module.network.modules() if type(part).__name__ in ("LlamaMLP", "GPT2MLP"))
     layer.register_forward_pre_hook(lambda *_: runs.append(1))

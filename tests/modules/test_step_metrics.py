@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from lit_iterative.batches import Collate
+from lit_iterative.losses.split import obstacle
 from lit_iterative.modules.step_metrics import StepMetrics
 from tests.projects.words import policy, trainer
 
@@ -114,6 +115,8 @@ class Counting:
 @pytest.mark.parametrize(("every", "reductions"), [(1000, 0), (2, 2), (1, 4)])
 def test_steps_wait_for_nobody_but_when_they_log(tmp_path, monkeypatch, every, reductions):
     module, run = policy(), trainer(tmp_path, [], max_epochs=1, log_every_n_steps=every)
+    module.configure_model()
+    assert obstacle(module.network) is None  # else the first step would try it
     counting = Counting(monkeypatch, module, run)
     run.fit(module, DataLoader(ROWS, 2, collate_fn=Collate(0)))
     assert run.global_step == 4

@@ -1,0 +1,173 @@
+"""Projection: log-probabilities of tokens from hidden states, without ever holding the logits of all of them.
+
+Logits exist for a chunk of rows at a time, and are gone when its log-probabilities and their derivative by the hidden
+states are known. Only where the last layer is trained are they computed again, in the backward pass.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+#: Logits that are held at a time: 64 MiB of them in float32.
+CHUNK = 2**24
+
+Measure = Callable[[Tensor], tuple[Tensor, ...]]
+
+
+class Finish(NamedTuple):
+    """What a network does to the outputs ``z`` of its last layer: ``cap * tanh(scale * z / cap)``.
+
+    Args:
+        scale: What they are multiplied by.
+        cap: What they are kept below (Gemma Team, 2024, arXiv:2408.00118, section 2); nothing when left out.
+    """
+
+    scale: float = 1.0
+    cap: float | None = None
+
+    def __call__(self, outputs: Tensor) -> Tensor:
+        """Return the logits, in the place of the outputs."""
+        logits = outputs if self.scale == 1 else outputs.mul_(self.scale)
+        return logits if self.cap is None else logits.div_(self.cap).tanh_().mul_(self.cap)
+
+    def slope(self, logits: Tensor) -> Tensor | float:
+        """Return the derivative of logits by outputs: ``scale * (1 - (logits / cap) ** 2)``."""
+        return self.scale if self.cap is None else (logits / self.cap).square_().neg_().add_(1).mul_(self.scale)
+
+
+def token_log_probs(
+    hidden: Tensor,
+    layer: nn.Linear,
+    tokens: Tensor,
+    finish: Finish = Finish(),  # noqa: B008  # frozen
+    measure: Measure | None = None,
+    chunk: int = CHUNK,
+) -> tuple[Tensor, ...]:
+    """Return ``log softmax(finish(W h + b))`` at one token for every hidden state.
+
+    Products are taken in the type of the weights, or in that of autocast; all else happens in float32, or in float64
+    where the weights are.
+
+    Args:
+        hidden: What the last layer is given, ``(rows, width)``.
+        layer: The last layer, with an output for every token of the vocabulary.
+        tokens: ``(rows,)``.
+        finish: What happens to the layer's outputs.
+        measure: Returns what else is wanted, ``(rows,)`` each, of log-probabilities ``(rows, vocabulary)``; that has
+            no gradient.
+        chunk: Logits that are held at a time.
+
+    Returns:
+        Log-probabilities ``(rows,)``, and what was measured.
+
+    Example:
+        >>> layer = nn.Linear(2, 4)
+        >>> _ = nn.init.zeros_(layer.weight), nn.init.zeros_(layer.bias)
+        >>> token_log_probs(torch.ones(1, 2), layer, torch.tensor([3]))[0].detach().exp()
+        tensor([0.2500])
+    """
+    values: tuple[Tensor, ...] = _TokenLogProbs.apply(  # type: ignore[no-untyped-call]
+        hidden, layer.weight, layer.bias, tokens, finish, measure, chunk
+    )
+    return values
+
+
+class _TokenLogProbs(torch.autograd.Function):
+    """The derivative of ``log softmax(z)[token]`` by ``z[v]`` is ``[v = token] - softmax(z)[v]``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        tokens: Tensor,
+        finish: Finish,
+        measure: Measure | None,
+        chunk: int,
+    ) -> tuple[Tensor, ...]:
+        of_hidden, of_weight, of_bias, *_ = ctx.needs_input_grad
+        kind = product_type(weight)
+        head = Head(weight.to(kind), None if bias is None else bias.to(kind), finish)
+        rows = _slices(len(hidden), chunk // len(weight))
+        parts = [head.scored(hidden[part].to(kind), tokens[part], measure, of_hidden) for part in rows]
+        totals, *values = (torch.cat(column) for column in zip(*parts, strict=True))
+        by_hidden = values.pop() if of_hidden else None
+        trained = of_weight or of_bias
+        ctx.save_for_backward(by_hidden, *((hidden, weight, bias, tokens, totals) if trained else ()))
+        ctx.finish, ctx.kind, ctx.chunk, ctx.hidden_type = finish, kind, chunk, hidden.dtype
+        ctx.mark_non_differentiable(*values[1:])
+        return tuple(values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        by_hidden, *known = ctx.saved_tensors
+        of_hidden = None if by_hidden is None else (upstream[:, None] * by_hidden).to(ctx.hidden_type)
+        of_weight, of_bias = _by_weights(ctx, upstream, *known) if known else (None, None)
+        return of_hidden, of_weight, of_bias, None, None, None, None
+
+
+class Head(NamedTuple):
+    """The last layer, or the part of it for some of the vocabulary, in the type of products."""
+
+    weight: Tensor
+    bias: Tensor | None
+    finish: Finish
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return logits in float32 or float64, ``(rows, vocabulary)``."""
+        outputs = linear(hidden, self.weight, self.bias)
+        return self.finish(outputs.to(torch.promote_types(outputs.dtype, torch.float32)))
+
+    def slopes(self, logits: Tensor, totals: Tensor, tokens: Tensor) -> Tensor:
+        """Return the derivatives of log-probabilities by the layer's outputs, in the place of the logits."""
+        slope = self.finish.slope(logits)
+        inside = (tokens >= 0) & (tokens < logits.shape[1])
+        slopes = logits.sub_(totals[:, None]).exp_().neg_()
+        slopes.scatter_add_(1, tokens.clamp(0, logits.shape[1] - 1)[:, None], inside[:, None].to(slopes.dtype))
+        return slopes.mul_(slope)
+
+    def scored(self, hidden: Tensor, tokens: Tensor, measure: Measure | None, slopes: bool) -> tuple[Tensor, ...]:
+        """Return log-sum-exps, log-probabilities, what is measured, and derivatives by hidden states if wanted."""
+        logits = self.logits(hidden)
+        totals = logits.logsumexp(dim=-1)
+        values = [totals, logits.gather(-1, tokens[:, None]).squeeze(-1) - totals]
+        if measure is not None:
+            values += measure(logits - totals[:, None])
+        if slopes:
+            values.append(self.slopes(logits, totals, tokens).to(hidden.dtype) @ self.weight)
+        return tuple(values)
+
+
+def _by_weights(
+    ctx: Any, upstream: Tensor, hidden: Tensor, weight: Tensor, bias: Tensor | None, tokens: Tensor, totals: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Return derivatives by weight and bias; every slice of the vocabulary has its own part of them."""
+    states = hidden.to(ctx.kind)
+    of_weight, of_bias = torch.empty_like(weight), None if bias is None else torch.empty_like(bias)
+    for part in _slices(len(weight), ctx.chunk // max(1, len(hidden))):
+        head = Head(weight[part].to(ctx.kind), None if bias is None else bias[part].to(ctx.kind), ctx.finish)
+        slopes = head.slopes(head.logits(states), totals, tokens - part.start).mul_(upstream[:, None])
+        of_weight[part] = slopes.to(ctx.kind).T @ states
+        if of_bias is not None:
+            of_bias[part] = slopes.sum(dim=0)
+    return of_weight, of_bias
+
+
+def _slices(count: int, step: int) -> Iterator[slice]:
+    """Cut a range into steps; of nothing there is one slice."""
+    step = max(1, step)
+    return (slice(start, start + step) for start in range(0, max(1, count), step))
+
+
+def product_type(weight: Tensor) -> torch.dtype:
+    """Return the type in which products with a weight are taken: its own, or that of autocast, which spares float64."""
+    device = weight.device.type
+    if weight.dtype == torch.float64 or not torch.is_autocast_enabled(device):
+        return weight.dtype
+    return torch.get_autocast_dtype(device)
