@@ -94,6 +94,22 @@ def test_attention_that_differs_is_told(wrong, monkeypatch):
     assert network.config._attn_implementation == "sdpa"
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"attention_mask": torch.zeros(1, 1, 1, 1)}, "a mask of its own"),
+        ({"head_mask": torch.ones(4)}, "head_mask"),
+        ({"s_aux": torch.ones(4), "alibi": torch.ones(4)}, "s_aux, alibi"),
+    ],
+)
+def test_what_attention_is_given_and_cannot_be_heeded_is_told(given, told, monkeypatch):
+    network = deepcopy(model())
+    layer = type(network.model.layers[0].self_attn)
+    forward = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda self, **options: forward(self, **{**options, **given}))
+    assert obstacle(network) == f"its attention takes {told}"
+
+
 @pytest.mark.parametrize("name", ["llama", "gpt2", "mistral"])
 @pytest.mark.parametrize("mistake", ["positions", "slots", "own tokens", "lengths"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
