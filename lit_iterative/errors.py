@@ -1,5 +1,7 @@
 """The errors that lit-iterative raises; every message names the remedy."""
 
+import torch
+
 
 class LitIterativeError(Exception):
     """Base of all errors of this package."""
@@ -23,3 +25,8 @@ class SetupError(LitIterativeError, RuntimeError):
 
 class OptionalDependencyError(LitIterativeError, ImportError):
     """A package of an optional extra is needed and missing."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory is short."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -43,8 +43,3 @@ def free_bytes(device: torch.device) -> int | None:
             known = dict(line.split(":") for line in lines)
         return int(known["MemAvailable"].split()[0]) * 1024
     return None
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory is short."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

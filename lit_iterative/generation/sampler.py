@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from lit_iterative.columns import Array
+from lit_iterative.errors import out_of_memory
 from lit_iterative.generation.attention import replaced
 from lit_iterative.generation.branches import BranchCache, Growth
 from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Completion, Sampling, Target
-from lit_iterative.generation.memory import out_of_memory, rows_that_fit
+from lit_iterative.generation.memory import rows_that_fit
 from lit_iterative.generation.prefill import read
 from lit_iterative.generation.queue import Shared, grouped
 from lit_iterative.sequences import Tokens

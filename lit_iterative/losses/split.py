@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
-from lit_iterative.generation.memory import out_of_memory
+from lit_iterative.errors import out_of_memory
 from lit_iterative.generation.modes import evaluating
 from lit_iterative.losses.projection import Finish, Head, product_type
 

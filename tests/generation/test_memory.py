@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from lit_iterative.errors import out_of_memory
 from lit_iterative.generation import memory
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Sampling
-from lit_iterative.generation.memory import SHARE, free_bytes, out_of_memory, rows_that_fit
+from lit_iterative.generation.memory import SHARE, free_bytes, rows_that_fit
 from lit_iterative.generation.sampler import Sampler
 from tests.generation.models import Failing, asked, exact, model, prompts, target
 
