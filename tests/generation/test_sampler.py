@@ -13,6 +13,7 @@ from lit_iterative.generation.decoder import Decoder
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Sampling
 from lit_iterative.generation.sampler import PREFILL, Sampler
+from lit_iterative.generation.stores import Store
 from lit_iterative.seeds import derive_seed
 from tests.generation.models import CONTEXT, EOS, VOCABULARY, asked, exact, model, prompts, target, text_of
 
@@ -267,6 +268,19 @@ def test_every_pass_has_as_many_rows_as_there_can_be(capacity, lengths):
     assert sum(rows for rows, _ in seen.decoded) == sum(len(completion.ids) for completion in made)
     assert [rows for rows, _ in seen.decoded] == [min(capacity, len(given) - ended) for _, ended in seen.decoded]
     assert sorted(seen.read) == sorted({tuple(prompt[:-1]) for prompt in given})
+
+
+def test_prompts_whose_branches_have_ended_make_room(monkeypatch):
+    given, seeds = asked([3 + number % 9 for number in range(60)], [1, 3, 2] * 20)
+    rooms, reserve = [], Store.reserve
+
+    def reserved(store, rows, length):
+        rooms.append(rows)
+        reserve(store, rows, length)
+
+    monkeypatch.setattr(Store, "reserve", reserved)
+    Sampler(target(exact(), 16)).generate(given, seeds, Sampling(4))
+    assert max(rooms) <= 16 + 16 // 8  # as many prompts as rows, and those that are read ahead
 
 
 def test_a_branch_alone_takes_one_pass_a_token():
