@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from lit_iterative import _compat
-from lit_iterative.generation.modes import caching
+from lit_iterative.modes import caching
 
 #: What is added to scores that do not count: finite, so that a part without any counts for nothing, and gives no NaN.
 HIDDEN = -1e30

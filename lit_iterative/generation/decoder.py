@@ -11,7 +11,7 @@ from lit_iterative.columns import Array
 from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Completion, Sampling, Target
-from lit_iterative.generation.modes import caching
+from lit_iterative.modes import caching
 from lit_iterative.sequences import Tokens
 
 

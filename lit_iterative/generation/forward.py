@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lit_iterative import _compat
 from lit_iterative.errors import SetupError
 from lit_iterative.generation.language import LanguageModel, language_model
+from lit_iterative.modes import evaluating
 from lit_iterative.seeds import seed_all
 
 Weights = Mapping[str, Tensor]
@@ -68,18 +69,14 @@ class ForwardPass:
         Args:
             seed: Parts of the seed of whatever is drawn inside.
         """
-        modes = {module: module.training for module in self._module.modules()}
         stage = self._trainer.state.stage
-        self._module.eval()
         self._trainer.predicting = True  # so that hooks which augment only in training do not
         try:
-            with isolate_rng(), torch.no_grad(), self._step():
+            with evaluating(self._module), isolate_rng(), torch.no_grad(), self._step():
                 seed_all(*seed)
                 yield
         finally:
             self._trainer.state.stage = stage
-            for module, training in modes.items():
-                module.training = training
             self._loaded.clear()
 
     def run(self, batch: Any, index: int, members: list[Member], *seed: int | str) -> list[Any]:

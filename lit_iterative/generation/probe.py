@@ -10,7 +10,7 @@ from lit_iterative.errors import out_of_memory
 from lit_iterative.generation.attention import Unsupported, replaced
 from lit_iterative.generation.branches import BranchCache, Growth, Prefill
 from lit_iterative.generation.masks import untold
-from lit_iterative.generation.modes import evaluating
+from lit_iterative.modes import evaluating
 
 #: Tokens of the two prompts, of which the first has two branches, and of every branch.
 PROMPTS, BRANCH = (6, 3), 3

@@ -11,8 +11,8 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from lit_iterative.errors import out_of_memory
-from lit_iterative.generation.modes import evaluating
 from lit_iterative.losses.projection import Finish, Head, product_type
+from lit_iterative.modes import evaluating
 
 #: Rows and tokens of what is tried.
 SHAPE = (2, 3)

@@ -19,6 +19,7 @@ from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Backend, Completion, Prompt, Sampling, Target, TokenScores
 from lit_iterative.losses.log_probs import score
 from lit_iterative.losses.reduction import weighted_mean
+from lit_iterative.modes import evaluating
 from lit_iterative.modules import adapters
 from lit_iterative.modules.backbone import Backbone, LoRA
 from lit_iterative.modules.folders import whole_folder
@@ -234,15 +235,9 @@ class LanguagePolicy(pl.LightningModule):
         Raises:
             SetupError: If one differs.
         """
-        modes = {module: module.training for module in self.network.modules()}
-        self.network.eval()
-        try:
-            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
-                kind = arithmetic(self.network, str(self.trainer.precision))
-                reference_error(batch, score(self.network, batch.sequences), kind)
-        finally:
-            for module, training in modes.items():
-                module.training = training
+        with evaluating(self.network), torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            kind = arithmetic(self.network, str(self.trainer.precision))
+            reference_error(batch, score(self.network, batch.sequences), kind)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser of what is trained, and the schedule where there is one."""
