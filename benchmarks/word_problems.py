@@ -3,8 +3,12 @@
 A GPT-2 of a million parameters is made on the spot; it writes an equation in prefix form, which is worked out with the
 numbers of the problem. It is warmed up on 400 labelled problems; the rounds see the others, once with their answers (a
 verifier; pairs of right and wrong equations), once with nothing (a vote). An arm of accepted samples, imitated and not
-compared, is what a script would do. 500 problems are held out; many problems of these collections are near-duplicates,
-so that accuracies are those of familiar problems.
+compared, is what a script would do. 500 problems are held out, the same for all seeds; many problems of these
+collections are near-duplicates, so that accuracies are those of familiar problems. SVAMP, whose problems are made to
+be unfamiliar, is answered by the policies at the end.
+
+What is sampled decides most: hot, but of the six most likely tokens, so that more problems are solved at least once.
+Settings were chosen on 500 of the other problems, kept apart for that; the held-out ones had no part in it.
 """
 
 import csv
@@ -20,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from common import show_table
+from torch.optim.lr_scheduler import LinearLR
 
 from lit_iterative.batches import Row
 from lit_iterative.callbacks import AcceptedSamples, PreferencePairs
@@ -33,10 +38,10 @@ from lit_iterative.ops.op import Op
 from lit_iterative.rounds import When
 from lit_iterative.seeds import generator
 
-FILE = "reasoning/mawps_asdiv_svamp/train.csv"
+FILE, SVAMP = "reasoning/mawps_asdiv_svamp/train.csv", "dev.csv"
 LABELLED, HELD_OUT = 400, 500
 OPERATIONS = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}
-SAMPLING = Sampling(max_new_tokens=16)
+SAMPLING, GREEDY = Sampling(12, temperature=2.0, top_k=6), Sampling(12, temperature=0.0)
 
 
 def value(equation: str, numbers: list[float]) -> float | None:
@@ -124,11 +129,14 @@ def network(folder: str, rows: list[Row]) -> None:
     GPT2LMHeadModel(config).save_pretrained(folder)
 
 
-def policy(folder: str, rate: float) -> LanguagePolicy:
-    """Return the policy in a folder."""
-    optimizer = partial(torch.optim.AdamW, lr=rate, weight_decay=0.1)
+def policy(folder: str, rate: float, decay: int = 0) -> LanguagePolicy:
+    """Return the policy in a folder; its rate falls to a tenth within the epochs of a round, if they are given."""
     return LanguagePolicy(
-        Pretrained(folder), Objective("dpo", {"beta": 0.1}, nll=1.0), batch_size=512, optimizer=optimizer
+        Pretrained(folder),
+        Objective("dpo", {"beta": 0.1}, nll=3.0),
+        batch_size=512,
+        optimizer=partial(torch.optim.AdamW, lr=rate, weight_decay=0.1),
+        lr_scheduler=partial(LinearLR, start_factor=1.0, end_factor=0.1, total_iters=decay - 1) if decay > 1 else None,
     )
 
 
@@ -136,7 +144,7 @@ def accuracy(module: LanguagePolicy, rows: list[Row]) -> float:
     """Return the share of problems that the most likely equation solves."""
     module.eval()
     prompts = [module.encode(row["prompt"]) for row in rows]
-    made = module.generate(prompts, [0] * len(rows), Sampling(SAMPLING.max_new_tokens, 0.0))
+    made = module.generate(prompts, [0] * len(rows), GREEDY)
     numbers = [[float(number) for number in row["numbers"].split()] for row in rows]
     found = [written(value(module.decode(c.ids), n)) for c, n in zip(made, numbers, strict=True)]
     module.train()
@@ -163,38 +171,41 @@ def fit(module: LanguagePolicy, data: PromptData, epochs: int, callbacks: list[p
 
 def arms(rounds: int, epochs: int) -> dict[str, Any]:
     """Return the callback of every arm."""
-    given: dict[str, Any] = {"n": 8, "sampling": SAMPLING, "when": When(epochs, 0, rounds), "optimizer": "reset"}
-    vote = BestWorst("scores.vote", min_score=0.5, at_most=4, weigh="gap")
+    given: dict[str, Any] = {"n": 64, "sampling": SAMPLING, "when": When(epochs, 0, rounds)}
+    given |= {"optimizer": "reset", "schedule": "rewarm"}
+    vote = BestWorst("scores.vote", min_score=0.3, weigh="gap")
     return {
-        "verifier, pairs": PreferencePairs([Solve(), Verify()], CorrectIncorrect(at_most=8), **given),
+        "verifier, pairs": PreferencePairs([Solve(), Verify()], CorrectIncorrect(at_most=1), **given),
         "verifier, accepted samples": AcceptedSamples([Solve(), Verify()], Accept(), **given),
         "vote, pairs": PreferencePairs([Solve(), SelfConsistency()], vote, **given),
     }
 
 
-def compare(path: Path, quick: bool) -> None:
+def compare(path: Path, quick: bool, seed: int) -> None:
     """Run the arms and print what came of them."""
-    rows = problems(path)
+    rows, svamp = problems(path), problems(path.with_name(SVAMP))
     order = generator("word problems").permutation(len(rows))
     drawn = [rows[place] for place in order]
     labelled, held_out, others = drawn[:LABELLED], drawn[LABELLED : LABELLED + HELD_OUT], drawn[LABELLED + HELD_OUT :]
-    rounds, epochs, warmup = (1, 1, 8) if quick else (2, 4, 30)
+    rounds, epochs, warmup = (1, 1, 6) if quick else (2, 5, 30)
     others = others[:200] if quick else others
-    table = []
     with tempfile.TemporaryDirectory() as folder:
-        pl.seed_everything(0, verbose=False)
+        pl.seed_everything(seed, verbose=False)
         network(f"{folder}/new", labelled + others)
         module = policy(f"{folder}/new", 1e-3)
         fit(module, PromptData(others, labelled, batch_size=32), warmup, [], f"{folder}/0")
-        start = accuracy(module, held_out)
         module.export(f"{folder}/warm")
+        start = accuracy(module, held_out)
+        table = [["labelled problems alone", f"{start:.3f}", *[""] * rounds, f"{accuracy(module, svamp):.3f}"]]
         for name, callback in arms(rounds, epochs).items():
-            pl.seed_everything(0, verbose=False)
+            pl.seed_everything(seed, verbose=False)
             watch = Watch(held_out, epochs)
             data = PromptData(others, labelled, batch_size=32, mixing=Mixing(mode="paired"))
-            fit(policy(f"{folder}/warm", 5e-4), data, rounds * epochs, [callback, watch], f"{folder}/{name}")
-            table.append([name, f"{start:.3f}", *(f"{value:.3f}" for value in watch.seen)])
+            module = policy(f"{folder}/warm", 7e-4, epochs)
+            fit(module, data, rounds * epochs, [callback, watch], f"{folder}/{name}")
+            table.append([name, *(f"{value:.3f}" for value in [start, *watch.seen, accuracy(module, svamp)])])
             print("  ".join(table[-1]), flush=True)
     print()
-    show_table(["word problems, held-out accuracy", "warm-up", *(f"round {k + 1}" for k in range(rounds))], table)
+    titles = ["warm-up", *(f"round {k + 1}" for k in range(rounds)), "SVAMP at the end"]
+    show_table(["word problems, held-out accuracy", *titles], table)
     print()
