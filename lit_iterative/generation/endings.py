@@ -38,7 +38,7 @@ class Endings:
         self._texts = sampling.stop
         self._reach = max((len(text.encode()) for text in sampling.stop), default=0)  # a token has a byte or more
         self._stops = np.array(sorted(set(target.stop_ids)), dtype=np.int64)
-        self._tokens = np.zeros((len(prompts), int(self.limits.max(initial=0))), dtype=np.int64)
+        self._tokens = np.zeros((len(prompts), int(self.limits.max(initial=0))), dtype=np.int32)
         self._stopped = np.zeros(len(prompts), dtype=bool)
         self._details = Details(*self._tokens.shape, sampling.alternatives) if sampling.details else None
 

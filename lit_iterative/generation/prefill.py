@@ -23,9 +23,8 @@ def read(target: Target, cache: BranchCache, prompts: Sequence[Shared], slots: i
     if length == 0:
         return
     device = target.network.device
-    ids = torch.full((len(prompts), length), target.pad_id)
-    for row, shared in enumerate(prompts):
-        ids[row, : len(shared.before)] = torch.tensor(list(shared.before), dtype=torch.long)
+    # what stands behind a prompt is never seen; its own last token, as models warn of padding without a mask
+    ids = torch.tensor([[*shared.before, *[shared.ids[-1]] * (length - len(shared.before))] for shared in prompts])
     places = torch.tensor([shared.slot for shared in prompts], device=device)
     positions = torch.arange(length, device=device).expand(len(prompts), -1)
     with cache.during(Prefill(places)):

@@ -61,6 +61,7 @@ class Sampler:
         with replaced(self._target.network):
             while len(made) < len(prompts):
                 missing = [number for number in range(len(prompts)) if number not in made]
+                rows = min(rows, len(missing))
                 run = Run(self._target, prompts, seeds, sampling, endings, rows)
                 try:
                     run.sample(grouped(prompts, missing), made)
