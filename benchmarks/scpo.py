@@ -13,8 +13,8 @@ until it works out 60 % of a set of sums of its own, and all arms start from it:
 * random: pairs whose order is drawn, the control.
 
 ``--data FOLDER``, with MAWPS and ASDiv-A word problems in ``reasoning/mawps_asdiv_svamp/train.csv`` (and SVAMP in
-``dev.csv``), also runs the rounds of ``word_problems.py`` with the first seed, a quarter of an hour; where the file is
-not there the script says so.
+``dev.csv``), also runs the rounds of ``word_problems.py`` with the first seed, about 20 minutes on one core; where
+the file is not there the script says so.
 """
 
 import argparse

@@ -188,7 +188,7 @@ def compare(path: Path, quick: bool, seed: int) -> None:
     drawn = [rows[place] for place in order]
     labelled, held_out, others = drawn[:LABELLED], drawn[LABELLED : LABELLED + HELD_OUT], drawn[LABELLED + HELD_OUT :]
     rounds, epochs, warmup = (1, 1, 6) if quick else (2, 5, 30)
-    others = others[:200] if quick else others
+    others, svamp = (others[:200], svamp[:100]) if quick else (others, svamp)
     with tempfile.TemporaryDirectory() as folder:
         pl.seed_everything(seed, verbose=False)
         network(f"{folder}/new", labelled + others)
