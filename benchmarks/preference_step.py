@@ -12,6 +12,9 @@ to what the process took with the network loaded. The losses of the steps must a
 * ours: ``score`` of ``lit_iterative.losses.log_probs``, which is what ``LanguagePolicy`` trains with.
 * full logits: the network's own forward pass, and then the log-probabilities of completions from its logits.
 
+In the setting with a bar the matrix products alone allow 1.44 times the speed: the body takes 125 billion operations,
+the last layer 151 with the logits of all positions, and 67 without.
+
 Another library is one more function in ``WAYS``, or, where it needs an environment of its own, one more process that
 prints the same line as ``work``.
 """
@@ -165,12 +168,12 @@ def main() -> None:
     if given.table:
         compare(table(), 1, given.steps)
         return
-    settings = [Setting(pairs=2)] if given.quick else [Setting(), Setting(frozen=True)]
+    settings = [Setting(pairs=4)] if given.quick else [Setting(), Setting(frozen=True)]
     result, *_ = compare(settings, 1 if given.quick else given.turns, 2 if given.quick else given.steps)
     (ours, small), (theirs, large) = result["ours"], result["full logits"]
     print()
     speed, share = theirs / ours, small / large
-    conclude("a step is faster than one with full logits", round(speed, 2), 1.5, speed >= 1.5)
+    conclude("a step is faster than one with full logits", round(speed, 2), 1.3, speed >= 1.3)
     conclude("a step adds a share of the memory of one with full logits", round(share, 2), 0.8, share <= 0.8)
 
 
