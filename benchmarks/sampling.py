@@ -10,7 +10,7 @@ runs in a process of its own, in turn with the others; the best of its turns cou
 
 * ours: the sampler of ``LanguagePolicy``.
 * generate: ``generate(num_return_sequences=K)``, 128 rows at a time; rows stop where their length is reached.
-* continuous batching: ``generate_batch``, every completion a request.
+* continuous batching: ``generate_batch``, every completion a request; in the first setting alone, as it takes minutes.
 * floor: what no engine can do without on this machine with these matrix products: every linear layer for every row of
   every step, keys and values read once (the prompt's once for all its completions), and one exponential of every logit.
 """
@@ -213,7 +213,7 @@ def compare(settings: list[Setting], turns: int) -> list[dict[str, Any]]:
     """Measure all engines in turn, setting by setting."""
     results = []
     for setting in settings:
-        engines = [name for name in ENGINES if name != "continuous batching" or not setting.skewed]
+        engines = [name for name in ENGINES if name != "continuous batching" or setting.batching_bar is not None]
         runs = {name: [] for name in engines}
         for _ in range(turns):
             for name in engines:
