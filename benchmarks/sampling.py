@@ -30,6 +30,7 @@ import torch
 from common import conclude, show_table
 from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
+from lit_iterative.generation.draws import draw
 from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Sampling, Target
 
@@ -192,6 +193,20 @@ def profile(setting: Setting) -> None:
     ]  # fmt: skip
     print(f"{setting.name}: milliseconds and calls by kernel for each of {setting.new} steps, prompts included")
     show_table(["kernel", "ms a step", "calls a step", "share"], rows)
+    logits, numbers = torch.randn(ROWS, VOCABULARY), np.random.default_rng(0).random(ROWS)
+    theirs = timed(lambda: torch.multinomial(logits.softmax(dim=-1), 1))
+    mine = timed(lambda: draw(logits, numbers, Sampling()))
+    print(f"\na draw for {ROWS} rows: {theirs:.1f} ms by multinomial, {mine:.1f} ms by inversion")
+
+
+def timed(call: Callable[[], Any], times: int = 20) -> float:
+    """Return milliseconds a call, the best of several."""
+    best = float("inf")
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best * 1000
 
 
 def peak() -> float:
