@@ -2,8 +2,9 @@
 
 Run ``python benchmarks/scpo.py`` (about an hour on two cores) or with ``--quick``. It needs
 ``pip install "lit-iterative[language]"``. The task, the network and the settings of a round are those of
-``configs/preference/scpo_arithmetic.yaml``. A seed draws sums and weights; the policy of a seed is warmed up once,
-until it works out 60 % of a set of sums of its own, and all arms start from it:
+``configs/preference/scpo_arithmetic.yaml``, but for the learning rate, which was chosen on seeds 100 to 102. A seed
+draws sums and weights; the policy of a seed is warmed up once, until it works out 60 % of a set of sums of its own, and
+all arms start from it:
 
 * ScPO: chosen and rejected by votes alone (Prasad et al., 2024, arXiv:2411.04109).
 * IRPO: correct against incorrect completions by the answer key (Pang et al., 2024, arXiv:2404.19733).
@@ -51,6 +52,8 @@ from lit_iterative.seeds import generator
 CONFIG = Path(__file__).parents[1] / "configs" / "preference" / "scpo_arithmetic.yaml"
 #: The accuracy at which a warm-up ends, and its epochs at most.
 GOAL, EPOCHS = 0.6, 40
+#: The learning rate of rounds.
+RATE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,6 @@ class Settings:
         self.sampling = Sampling(**self.round["sampling"])
         self.data = {**data, "prompts": 60, "examples": 60, "held_out": 100} if quick else data
         self.rounds = 2 if quick else self.rounds
-        self.rate = self.optimizer["lr"] * model["lr_scheduler"]["init_args"]["end_factor"]
         self.goal = 0.05 if quick else GOAL
 
     def policy(self, backbone: Any, rate: float) -> LanguagePolicy:
@@ -181,7 +183,7 @@ def run(settings: Settings, arm: Arm, seed: int, folder: str) -> list[float]:
         optimizer="reset",
     )
     data = SumsData(**settings.data, keys=arm.keys, seed=seed)
-    module = settings.policy(Pretrained(f"{folder}/warm"), settings.rate)
+    module = settings.policy(Pretrained(f"{folder}/warm"), RATE)
     with tempfile.TemporaryDirectory() as made:
         trainer(made, rounds, [callback, watch]).fit(module, data)
     return watch.seen
@@ -226,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with the word problems")
     parser.add_argument("--quick", action="store_true", help="smaller, within a minute")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[200, 201, 202, 203, 204])
     parser.add_argument("--arms", nargs="+", help="some of the arms")
     parser.add_argument("--only-data", action="store_true", help="the word problems alone")
     options = parser.parse_args()
