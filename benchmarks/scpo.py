@@ -97,9 +97,8 @@ class Settings:
         self.optimizer = model["optimizer"]["init_args"]
         self.rounds = self.round["when"]["max_rounds"]
         self.sampling = Sampling(**self.round["sampling"])
-        self.data = {**data, "prompts": 60, "examples": 60, "held_out": 100} if quick else data
+        self.data = {**data, "terms": 3, "prompts": 150, "examples": 100, "held_out": 100} if quick else data
         self.rounds = 2 if quick else self.rounds
-        self.goal = 0.05 if quick else GOAL
 
     def policy(self, backbone: Any, rate: float) -> LanguagePolicy:
         """Return a policy that learns at a rate."""
@@ -136,7 +135,7 @@ def warm_up(settings: Settings, seed: int, folder: str) -> float:
     module = settings.policy(Fresh(**settings.network, seed=seed), settings.optimizer["lr"])
     data, watch = SumsData(**settings.data, seed=seed), Watch()
     data.val_dataloader = SumsData(**settings.data, seed=seed + 1000).val_dataloader  # type: ignore[method-assign]
-    enough = EarlyStopping("val_accuracy", mode="max", patience=EPOCHS * 4, stopping_threshold=settings.goal)
+    enough = EarlyStopping("val_accuracy", mode="max", patience=EPOCHS * 4, stopping_threshold=GOAL)
     trainer(folder, EPOCHS, [enough], val_check_interval=0.25).fit(module, data)
     module.export(f"{folder}/warm")
     trainer(folder, 0, [watch]).validate(module, SumsData(**settings.data, seed=seed), verbose=False)

@@ -1,5 +1,7 @@
 """The errors that lit-iterative raises; every message names the remedy."""
 
+from collections.abc import Callable
+
 import torch
 
 
@@ -25,6 +27,27 @@ class SetupError(LitIterativeError, RuntimeError):
 
 class OptionalDependencyError(LitIterativeError, ImportError):
     """A package of an optional extra is needed and missing."""
+
+
+def misfit(attempt: Callable[[], str | None]) -> str | None:
+    """Return why something does not work with a model of any kind: what an attempt says, or how it fails.
+
+    Models that were not made for it fail in many ways, none of which is the user's fault. So the error is no end but an
+    answer, which the caller tells the user, and goes another way. That memory is short says nothing of the model.
+
+    Args:
+        attempt: Returns why it does not work; none if it does.
+
+    Example:
+        >>> misfit(lambda: None), misfit(lambda: [][0])
+        (None, 'IndexError: list index out of range')
+    """
+    try:
+        return attempt()
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        if out_of_memory(error):
+            raise
+        return f"{type(error).__name__}: {error}"
 
 
 def out_of_memory(error: BaseException) -> bool:

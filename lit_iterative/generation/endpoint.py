@@ -1,14 +1,13 @@
 """Endpoint: a language model behind an OpenAI-compatible HTTP interface."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from lit_iterative.errors import PipelineError, SetupError
+from lit_iterative.generation.address import check_url, key_in
 from lit_iterative.generation.forward import ForwardPass
 from lit_iterative.generation.language import Sampling
 from lit_iterative.generation.replies import Replies, request_key
@@ -74,12 +73,7 @@ class Endpoint(Respondent):
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-            raise PipelineError(
-                f"Endpoint(url) begins with {self.url.split('@')[-1][:40]!r}. Give an http or https address without a "
-                "password in it, such as http://localhost:8000/v1; name the variable with the key in api_key_env."
-            )
+        check_url("Endpoint(url)", self.url)
         lowest = {"timeout": 1e-3, "retries": 0, "backoff": 0, "workers": 1, "max_calls": 0, "max_tokens": 0}
         for name, low in lowest.items():
             value = getattr(self, name)
@@ -94,22 +88,11 @@ class Endpoint(Respondent):
     @contextmanager
     def session(self, forward: Callable[[], ForwardPass], share: float) -> Iterator["EndpointSession"]:
         """Start to ask."""
-        transport = Transport(self.target, self._key(), self.timeout, self.retries, self.backoff)
+        transport = Transport(self.target, key_in(self.api_key_env, self.url), self.timeout, self.retries, self.backoff)
         try:
             yield EndpointSession(self, transport, share)
         finally:
             transport.stop()
-
-    def _key(self) -> str | None:
-        if self.api_key_env is None:
-            return None
-        key = os.environ.get(self.api_key_env, "").strip()
-        if not key:
-            raise SetupError(
-                f"The environment variable {self.api_key_env!r}, which should hold the key of {self.url}, is not set. "
-                f"Set it: export {self.api_key_env}=..."
-            )
-        return key
 
 
 class EndpointSession(Session):

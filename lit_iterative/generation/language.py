@@ -59,11 +59,6 @@ class Sampling:
                 "to 1, and stop texts of at least one character."
             )
 
-    @property
-    def truncates(self) -> bool:
-        """Whether some tokens are never drawn."""
-        return self.temperature == 0 or self.top_p < 1 or self.top_k > 0 or self.min_p > 0
-
 
 @dataclass(frozen=True)
 class TokenScores:

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from lit_iterative.errors import out_of_memory
+from lit_iterative.errors import misfit
 from lit_iterative.generation.attention import Unsupported, replaced
 from lit_iterative.generation.branches import BranchCache, Growth, Prefill
 from lit_iterative.generation.masks import untold
@@ -25,7 +25,7 @@ _KNOWN: WeakKeyDictionary[nn.Module, str | None] = WeakKeyDictionary()
 def obstacle(model: nn.Module) -> str | None:
     """Return why a model's attention cannot be replaced; none if it can. The answer is remembered."""
     if model not in _KNOWN:
-        _KNOWN[model] = _tried(model)
+        _KNOWN[model] = misfit(lambda: _tried(model))
     return _KNOWN[model]
 
 
@@ -34,19 +34,15 @@ def _tried(model: Any) -> str | None:
     vocabulary = model.config.get_text_config().vocab_size
     branches = (torch.arange(3 * BRANCH, device=model.device).view(3, BRANCH) * 7 + 3) % vocabulary
     first, second = ((torch.arange(tokens, device=model.device) * 5 + tokens) % vocabulary for tokens in PROMPTS)
-    try:
-        with evaluating(model):
-            expected = _plain(model, first, second, branches)
+    with evaluating(model):
+        expected = _plain(model, first, second, branches)
+        try:
             if lengths := untold(model, first[None]):
                 return f"its masks alone hide what is more than {lengths} tokens away"
             with replaced(model):
                 found = _branching(model, first, second, branches)
-    except Unsupported as error:
-        return str(error)
-    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
-        if out_of_memory(error):
-            raise
-        return f"{type(error).__name__}: {error}"
+        except Unsupported as error:
+            return str(error)
     of_tokens = (found - expected).float().square().mean(dim=-1).sqrt()
     difference, deviation = float(of_tokens.max()), float(expected.float().std())
     if not difference <= TOLERANCE.get(expected.dtype, ROUGH) * deviation:

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
-from lit_iterative.errors import out_of_memory
+from lit_iterative.errors import misfit
 from lit_iterative.losses.projection import Finish, Head, product_type
 from lit_iterative.modes import evaluating
 
@@ -54,7 +54,7 @@ def split(network: Any) -> Split | None:
 def obstacle(network: nn.Module) -> str | None:
     """Return why a network cannot be split; none if it can. The answer is remembered, and a reason is told once."""
     if network not in _KNOWN:
-        reason = _KNOWN[network] = _tried(network)
+        reason = _KNOWN[network] = misfit(lambda: _tried(network))
         if reason is not None:
             rank_zero_warn(f"{type(network).__name__} is scored with all of its logits in memory: {reason}.")
     return _KNOWN[network]
@@ -70,17 +70,12 @@ def _parts(network: Any) -> Split:
 
 @torch.no_grad()
 def _tried(network: Any) -> str | None:
-    try:
-        parts = _parts(network)
-        # what inherits from it, or stands in for it, has an adapter or keeps its weights in few bits
-        if type(parts.head) is not nn.Linear:
-            return f"its last layer is a {type(parts.head).__module__}.{type(parts.head).__name__}"
-        with evaluating(network), _no_memory(parts.head.weight.device.type):
-            return _compared(network, parts)
-    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError, NotImplementedError) as error:
-        if out_of_memory(error):
-            raise
-        return f"{type(error).__name__}: {error}"
+    parts = _parts(network)
+    # what inherits from it, or stands in for it, has an adapter or keeps its weights in few bits
+    if type(parts.head) is not nn.Linear:
+        return f"its last layer is a {type(parts.head).__module__}.{type(parts.head).__name__}"
+    with evaluating(network), _no_memory(parts.head.weight.device.type):
+        return _compared(network, parts)
 
 
 def _compared(network: Any, parts: Split) -> str | None:

@@ -1,14 +1,13 @@
 """VLLMServer: a running vLLM server."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from lit_iterative.errors import PipelineError, SetupError
+from lit_iterative.generation.address import check_url, key_in
 from lit_iterative.generation.language import Backend, Engine, Target
 from lit_iterative.generation.transport import Failed, Refused, Transport, Unreachable
 from lit_iterative.generation.vllm.engine import VLLMEngine
@@ -70,12 +69,7 @@ class VLLMServer(Backend):
     _state: dict[str, Pushed] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-            raise PipelineError(
-                f"VLLMServer(url) begins with {self.url.split('@')[-1][:40]!r}. Give an http or https address without "
-                "a password in it, such as http://localhost:8000/v1; name the variable with the key in api_key_env."
-            )
+        check_url("VLLMServer(url)", self.url)
         for name, low in {"timeout": 1e-3, "retries": 0, "backoff": 0, "workers": 1}.items():
             if getattr(self, name) < low:
                 raise PipelineError(f"VLLMServer({name}) is {getattr(self, name)}. Give at least {low}.")
@@ -89,20 +83,6 @@ class VLLMServer(Backend):
         """Return an engine that samples from the target."""
         pushed = self._state.setdefault("pushed", Pushed(self.folder))
         return VLLMEngine(target, ServerService(self), pushed, self.log_probs)
-
-    def key(self) -> str | None:
-        """Return the key, or none where none is sent.
-
-        Raises:
-            SetupError: If its variable is not set.
-        """
-        key = None if self.api_key_env is None else os.environ.get(self.api_key_env, "").strip()
-        if key == "":
-            raise SetupError(
-                f"The environment variable {self.api_key_env!r}, which should hold the key of {self.url}, is not set. "
-                f"Set it: export {self.api_key_env}=..."
-            )
-        return key
 
 
 class ServerService:
@@ -166,7 +146,9 @@ class ServerService:
     def _transport(self, path: str, advice: str) -> Transport:
         server = self._server
         address = f"{server.root}{path}"
-        return Transport(address, server.key(), server.timeout, server.retries, server.backoff, advice)
+        return Transport(
+            address, key_in(server.api_key_env, server.url), server.timeout, server.retries, server.backoff, advice
+        )
 
     def _send(self, path: str, body: dict[str, Any], read: Callable[[bytes], T], advice: str, unless: str = "") -> None:
         """Send a request about weights.
