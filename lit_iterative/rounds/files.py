@@ -17,6 +17,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from lit_iterative.errors import StoreError
 
+BLOCK = 1 << 22
+
 
 class Files:
     """A folder, and nothing but the few things that a store does with one.
@@ -55,6 +57,14 @@ class Files:
         """Return a file's content."""
         content: bytes = self._fs.cat_file(posixpath.join(self._root, name))
         return content
+
+    def digest(self, name: str) -> str:
+        """Return the SHA-256 of a file, of which little is in memory at a time."""
+        total = sha256()
+        with self._fs.open(posixpath.join(self._root, name), "rb") as file:
+            while block := file.read(BLOCK):
+                total.update(block)
+        return total.hexdigest()
 
     def write_bytes(self, name: str, content: bytes) -> None:
         """Write a file so that at every instant it is whole or absent, and durable when this returns.

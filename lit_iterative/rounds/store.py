@@ -21,10 +21,15 @@ import pyarrow as pa
 from lit_iterative.errors import StoreError
 from lit_iterative.rounds.files import Files, digest
 from lit_iterative.rounds.manifest import Manifest, Shard
+from lit_iterative.rounds.verdict import path
+from lit_iterative.rounds.seal import hashes, sealed
 
 SCHEMA = "data/schema.parquet"
 BOUNDARY = "boundary.ckpt"
 LAST = "last.ckpt"
+#: What a round holds beside its rows.
+BESIDE = ("boundary.json", BOUNDARY, SCHEMA, "data/ledger.parquet")
+FIRST = ("../initial.pt",)  # beside the first round
 
 
 def folder(round: int) -> str:
@@ -150,6 +155,10 @@ class Store:
         """Return all committed rounds, in order."""
         return (self.open(round) for round in self.rounds())
 
+    def path(self, round: int) -> list[int]:
+        """Return the rounds on which this one builds: all before, but for those behind which the run went back."""
+        return path([self.open(past).manifest.verdict.back_to for past in range(round)])
+
     def latest(self) -> Version | None:
         """Return the last committed round."""
         rounds = self.rounds()
@@ -194,7 +203,8 @@ class Store:
 
     def finish(self, metrics: dict[str, float], plan: str) -> None:
         """Note that a fit of this plan has ended and that ``last.ckpt`` is whole."""
-        self.files.write_json("last.json", {"rounds": len(self.rounds()), "metrics": metrics, "plan": plan})
+        facts = {"rounds": len(self.rounds()), "metrics": metrics, "plan": plan}
+        self.files.write_bytes("last.json", sealed({**facts, "files": hashes(self.files, ".", [LAST])}))
 
     def final_metrics(self) -> dict[str, float]:
         """Return the trainer's metrics at the end of fit, if it ended."""
@@ -294,7 +304,8 @@ class Draft:
         self._files.write_table(f"{self.base}/data/ledger.parquet", table)
 
     def commit(self, manifest: Manifest) -> Version:
-        """Make the round whole: write the manifest, then drop the unfinished work."""
-        self._files.write_json(f"{self.base}/manifest.json", manifest.to_dict())
+        """Make the round whole: write the manifest with hashes of all files, then drop the unfinished work."""
+        facts = {**manifest.to_dict(), "files": hashes(self._files, self.base, [*BESIDE, *FIRST[self.round :]])}
+        self._files.write_bytes(f"{self.base}/manifest.json", sealed(facts))
         self.clear()
         return Version(self._files, manifest)
