@@ -7,9 +7,12 @@ from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleD
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from lit_iterative.callbacks.guards import Guards
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError
 from lit_iterative.generation.forward import inputs_of
+from lit_iterative.ops.op import parts_of
+from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds.plan import Plan
 from lit_iterative.rounds.sync import check_schedules
 
@@ -68,6 +71,26 @@ def check_alone(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:
             f"{len(rivals)} callbacks refresh one DataModule: {rivals}. Keep one; give it several phases to alternate "
             "between pipelines."
         )
+
+
+def guards(trainer: pl.Trainer, plan: Plan) -> Guards | None:
+    """Return the callback that judges rounds, if there is one.
+
+    Raises:
+        SetupError: If there are several, or one changes a parameter that the plan does not know.
+    """
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    found = [callback for callback in callbacks if isinstance(callback, Guards)]
+    if len(found) > 1:
+        raise SetupError(f"{len(found)} Guards callbacks judge the rounds. Keep one, and give it all guards in a list.")
+    known = {part.name for part in parts_of(plan.phases, Steered)}
+    changed = {name for callback in found for name in callback.changes}
+    if changed - known:
+        raise SetupError(
+            f"A guard changes {sorted(changed - known)}, but the parameters of the plan that can be changed are "
+            f"{sorted(known)}. Write Steered(name, value) in place of the number that is to change."
+        )
+    return found[0] if found else None
 
 
 def check_strategy(trainer: pl.Trainer) -> None:

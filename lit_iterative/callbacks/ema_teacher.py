@@ -47,7 +47,7 @@ class EMATeacher(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start from the live weights, or bring a restored average to the device."""
         if self.average:
-            self.average = {name: value.to(pl_module.device) for name, value in self.average.items()}
+            self.restore(self.state_dict(), pl_module.device)
         else:
             self.reset(pl_module)
         self._seen = trainer.global_step
@@ -69,6 +69,11 @@ class EMATeacher(pl.Callback):
             else:
                 self.average[name].copy_(value)
 
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on from a saved average, in the middle of a fit."""
+        self.load_state_dict(state)
+        self.average = {name: value.to(device) for name, value in self.average.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """Return the average and the number of steps."""
         return {"steps": self.steps, "average": self.average}
@@ -76,3 +81,9 @@ class EMATeacher(pl.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the average and the number of steps."""
         self.steps, self.average = state_dict["steps"], dict(state_dict["average"])
+
+
+def teacher_of(trainer: pl.Trainer) -> EMATeacher | None:
+    """Return the trainer's teacher, if it has one."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback for callback in callbacks if isinstance(callback, EMATeacher)), None)

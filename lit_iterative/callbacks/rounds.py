@@ -18,7 +18,8 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_iterative import _compat
 from lit_iterative.callbacks import checks
-from lit_iterative.callbacks.ema_teacher import EMATeacher
+from lit_iterative.callbacks.ema_teacher import teacher_of
+from lit_iterative.callbacks.going_back import go_back
 from lit_iterative.callbacks.progress import Progress
 from lit_iterative.callbacks.ranks import TrainerRanks
 from lit_iterative.callbacks.symmetry import check_reference, is_own_reference
@@ -31,12 +32,8 @@ from lit_iterative.ops.op import parts_of, resolve
 from lit_iterative.rounds.make import Facts, hash_parts, hash_weights, make_round
 from lit_iterative.rounds.plan import Phase, Plan, Plateau, When
 from lit_iterative.rounds.store import BOUNDARY, LAST, Store, Version, folder
-from lit_iterative.rounds.sync import (
-    SyncContext,
-    reset_optimizers,
-    rewarm_schedules,
-    snapshot_schedules,
-)
+from lit_iterative.rounds.sync import SyncContext, reset_optimizers, rewarm_schedules, snapshot_schedules
+from lit_iterative.rounds.verdict import Verdict
 from lit_iterative.rounds.weights import (
     keep_primitives,
     load_checkpoint_weights,
@@ -104,7 +101,7 @@ class Rounds(pl.Callback):
     def should_refresh(self, trainer: pl.Trainer) -> bool:
         """Tell whether a round is due in front of the epoch that begins."""
         total = self.plan.rounds
-        if total is not None and self.rounds_made >= total:
+        if total is not None and len(self._path) >= total:
             return False
         return self.when.due(trainer.current_epoch, self.last_epoch, self.rounds_made, self.plateau.waited)
 
@@ -123,6 +120,7 @@ class Rounds(pl.Callback):
         self._data = checks.refreshable(trainer, type(self).__name__)
         checks.check_alone(trainer, Rounds)
         checks.check_strategy(trainer)
+        self._guards = checks.guards(trainer, self.plan)
         self._ranks = TrainerRanks(trainer)
         self._store = Store(self._folder(trainer))
         if self.seed is None:  # known only now; and ranks started by another have it earlier than that one
@@ -176,7 +174,7 @@ class Rounds(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the round that is served to callbacks that monitor it."""
-        monitor(trainer, self._store.open(self.rounds_made - 1) if self.rounds_made else None)
+        monitor(trainer, self._latest())
         if self._stopped and self._resumed_by_itself:
             trainer.should_stop = True  # which Lightning does not save
             rank_zero_info(
@@ -196,7 +194,10 @@ class Rounds(pl.Callback):
             self.plateau.update(self.when, self._metrics)
         due = self._pending or self.should_refresh(trainer)
         if trainer.strategy.reduce_boolean_decision(due, all=False):
-            self.refresh(trainer, pl_module)
+            if self._was_last():
+                self._stop(trainer)
+            else:
+                self.refresh(trainer, pl_module)
         self._pending = False
 
     def on_train_batch_start(
@@ -259,37 +260,101 @@ class Rounds(pl.Callback):
 
     # ---- a round --------------------------------------------------------------------------------------
 
+    @property
+    def _path(self) -> list[int]:
+        """The rounds on which the next one builds."""
+        return self._store.path(self.rounds_made)
+
+    def _latest(self) -> Version | None:
+        """Return the last of the rounds on which the next one builds."""
+        path = self._path
+        return self._store.open(path[-1]) if path else None
+
     def refresh(self, trainer: pl.Trainer, module: pl.LightningModule) -> Version:
-        """Make the next round, or take it from the store, and let training go on with it."""
-        round = self.rounds_made
-        phase: Phase = resolve(self.plan.phase(round), round, self._metrics)
-        context = self._context(trainer, module, round)
+        """Make the next round, or take it from the store, and let training go on with it or as guards decide."""
+        round, place = self.rounds_made, len(self._path)
+        phase: Phase = resolve(self.plan.phase(place), place, self._metrics | self._verdict().known_factors)
+        context = self._context(trainer, module)
         facts = self._facts(trainer, module, context, phase)
         version = self._committed(facts)
         if version is None:
             self._write_boundary(trainer, facts)
+            judge = partial(self._judge, facts)
             with Progress(trainer, round) as progress:
                 context = replace(context, progress=progress.rows)
-                version = make_round(self.plan, phase, self._store, facts, context, progress.stage)
-        self._sync(trainer, module, phase)
+                version = make_round(self.plan, phase, self._store, facts, context, progress.stage, judge)
+        verdict = version.manifest.verdict
+        if self._guards is not None:
+            self._guards.tell(trainer, version)
+        if verdict.sound:
+            self._sync(trainer, module, phase)
         self.rounds_made, self.last_epoch = round + 1, trainer.current_epoch
+        if not verdict.sound:
+            return self._turn(trainer, module, version)
         self.plateau.waited = 0  # the next plateau is one of training on the new data
         self._swap(trainer, version)
         log_round(trainer, module, version, context.previous, context.pool)
         return version
 
-    def _context(self, trainer: pl.Trainer, module: pl.LightningModule, round: int) -> Context:
-        previous = self._store.open(round - 1) if round else None
+    # ---- what guards decide ---------------------------------------------------------------------------
+
+    def _verdict(self) -> Verdict:
+        """Return the verdict on the round made last."""
+        return self._store.open(self.rounds_made - 1).manifest.verdict if self.rounds_made else Verdict()
+
+    def _was_last(self) -> bool:
+        return self._verdict().last and not self._pending
+
+    def _judge(self, facts: Facts, measured: dict[str, Any]) -> Verdict:
+        """Ask the guards; on rank 0 alone, whose answer the manifest tells the others."""
+        if self._guards is None:
+            return Verdict(factors=self._verdict().factors)
+        past = [version.manifest for version in map(self._store.open, range(facts.round))]
+        return self._guards.judge(past, facts.metrics, measured)
+
+    def _turn(self, trainer: pl.Trainer, module: pl.LightningModule, version: Version) -> Version:
+        """Leave a round that is not trained on: go back to an earlier one, end the run, or both."""
+        verdict = version.manifest.verdict
+        if verdict.back_to is not None:
+            self._go_back(trainer, module, verdict.back_to)
+        if verdict.stop:
+            self._stop(trainer)
+        elif self.should_refresh(trainer):
+            return self.refresh(trainer, module)
+        else:
+            self._reload(trainer, version.round)
+        return version
+
+    def _stop(self, trainer: pl.Trainer) -> None:
+        """End the fit before it trains any further."""
+        trainer.should_stop = True
+        rank_zero_info(f"Guards end the run in front of epoch {trainer.current_epoch}.")
+
+    def _go_back(self, trainer: pl.Trainer, module: pl.LightningModule, round: int) -> None:
+        """Bring training to where it was in front of a round, and the data to what was served there."""
+        state = go_back(trainer, module, self._store.files, f"{folder(round)}/{BOUNDARY}")[STATE]
+        self.last_epoch = state["last_epoch"]
+        self.plateau = Plateau(state["best"], state["waited"])
+        self._metrics = dict(state["metrics"])
+        trainer.callback_metrics.clear()  # of rounds that are left behind
+        trainer.callback_metrics.update({name: torch.tensor(value) for name, value in self._metrics.items()})
+        self._own_reference = False
+        self._data.serve(self._latest())
+
+    # ---- parts of a round -----------------------------------------------------------------------------
+
+    def _context(self, trainer: pl.Trainer, module: pl.LightningModule) -> Context:
+        previous, path = self._latest(), self._path
         saved: dict[str, Callable[[], Weights]] = {"initial": self._initial}
-        saved |= {f"round {past}": partial(self._past, past) for past in range(round)}
-        saved[f"round {round}"] = partial(tensors_of, module)
-        saved["previous"] = saved[f"round {max(round - 1, 0)}"]
-        teacher = _teacher(trainer)
+        saved |= {f"round {place}": partial(self._past, past) for place, past in enumerate(path)}
+        saved[f"round {len(path)}"] = partial(tensors_of, module)
+        saved["previous"] = saved[f"round {max(len(path) - 1, 0)}"]
+        teacher = teacher_of(trainer)
         if teacher is not None:
             saved["ema"] = teacher.weights
         return Context(
             pool=self._data.pool_after(previous),
-            round=round,
+            round=self.rounds_made,
             seed=self.plan.seed,
             metrics=self._metrics,
             ranks=self._ranks,
@@ -306,8 +371,9 @@ class Rounds(pl.Callback):
         return load_checkpoint_weights(self._store.files, f"{folder(round)}/{BOUNDARY}")
 
     def _facts(self, trainer: pl.Trainer, module: pl.LightningModule, context: Context, phase: Phase) -> Facts:
-        teacher = _teacher(trainer)
+        teacher = teacher_of(trainer)
         averages = [] if teacher is None else [dict(teacher.weights())]
+        latest = self._latest()
         hashed = hash_weights(tensors_of(module), *averages) if self._ranks.rank == 0 else ""
         facts = Facts(
             round=context.round,
@@ -316,7 +382,7 @@ class Rounds(pl.Callback):
             seed=self.plan.seed,
             weights=hashed,
             pool=context.pool.fingerprint,
-            previous=self._store.open(context.round - 1).manifest.key if context.round else None,
+            previous=None if latest is None else latest.manifest.key,
             metrics=self._metrics,
             epoch=trainer.current_epoch,
             global_step=trainer.global_step,
@@ -360,13 +426,13 @@ class Rounds(pl.Callback):
 
     def _sync(self, trainer: pl.Trainer, module: pl.LightningModule, phase: Phase) -> None:
         """Bring weights, optimisers and schedules to where the phase wants them."""
-        versions = [self._store.open(round) for round in range(self.rounds_made)]
+        versions = [self._store.open(round) for round in self._path]
         scores: dict[int, Mapping[str, float]] = {v.round: v.manifest.metrics_before for v in versions}
         scores[self.rounds_made] = self._metrics
         context = SyncContext(self.rounds_made, self.plan.seed, self._initial, self._past, scores)
         changed = phase.weights.apply(module, context)
         self._own_reference = is_own_reference(phase, changed)
-        teacher = _teacher(trainer)
+        teacher = teacher_of(trainer)
         if changed and teacher is not None:
             teacher.reset(module)
         if changed and self._scaler is not None:
@@ -377,7 +443,7 @@ class Rounds(pl.Callback):
             rewarm_schedules([config.scheduler for config in trainer.lr_scheduler_configs], self._schedules)
 
     def _swap(self, trainer: pl.Trainer, version: Version) -> None:
-        """Serve the round from now on, in an order and a random state that depend on the round alone."""
+        """Serve the round from now on."""
         if not version.manifest.shards:
             rank_zero_warn(
                 f"Round {version.round} is empty: none of {version.manifest.pool_rows} inputs was kept. Training goes "
@@ -385,17 +451,16 @@ class Rounds(pl.Callback):
             )
         self._own_reference &= version.manifest.serves == version.round  # else with the references of before
         self._data.serve(version)
-        seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
+        self._reload(trainer, version.round)
+
+    def _reload(self, trainer: pl.Trainer, round: int) -> None:
+        """Build the train loader anew, in an order and a random state that depend on the round alone."""
+        seed_all(self.plan.seed, "swap", round, trainer.global_rank)
         _compat.reload_train_dataloader(trainer)
-        seed_all(self.plan.seed, "swap", version.round, trainer.global_rank)
+        seed_all(self.plan.seed, "swap", round, trainer.global_rank)
         self._fresh = True
 
 
 def _numbers(trainer: pl.Trainer) -> dict[str, float]:
     """Return the trainer's metrics that are numbers."""
     return {name: float(value) for name, value in trainer.callback_metrics.items() if value.numel() == 1}
-
-
-def _teacher(trainer: pl.Trainer) -> EMATeacher | None:
-    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return next((callback for callback in callbacks if isinstance(callback, EMATeacher)), None)

@@ -139,6 +139,67 @@ def _check_rounds(rounds: int) -> None:
 
 
 @dataclass(frozen=True)
+class Steered(Schedule):
+    """A number that guards may change: ``value`` times the factor of all changes so far, held between two bounds.
+
+    The guard's action ``Change`` names it. The factor stays changed when the run goes back to an earlier round.
+
+    Args:
+        name: What the action calls it, for example ``temperature``.
+        value: The number before any change, or a schedule.
+        low: Smallest value.
+        high: Largest value.
+
+    Example:
+        >>> threshold = Steered("threshold", 0.9, high=0.99)
+        >>> threshold(1, {}), threshold(2, {"factor/threshold": 1.05}), threshold(3, {"factor/threshold": 1.5})
+        (0.9, 0.9450000000000001, 0.99)
+    """
+
+    name: str
+    value: float | Schedule
+    low: float = -math.inf
+    high: float = math.inf
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round."""
+        value = self.value(round, metrics) if isinstance(self.value, Schedule) else self.value
+        return min(self.high, max(self.low, value * metrics.get(f"factor/{self.name}", 1.0)))
+
+
+@dataclass(frozen=True)
+class Largest(Schedule):
+    """The value whose metric was the largest in the round before, such as the threshold with the best balance score.
+
+    Args:
+        values: For each metric, the value that it speaks for; at least one.
+        start: The value while none of the metrics is known; the first one when left out.
+
+    Raises:
+        PipelineError: If there are no values.
+
+    Example:
+        >>> threshold = Largest({"round/balance_at_0.5": 0.5, "round/balance_at_0.9": 0.9})
+        >>> threshold(0, {}), threshold(1, {"round/balance_at_0.5": 0.4, "round/balance_at_0.9": 0.6})
+        (0.5, 0.9)
+    """
+
+    values: dict[str, float]
+    start: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise PipelineError("Largest has no values. Give at least one, for example {round/balance_at_0.5: 0.5}.")
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round."""
+        known = {name: metrics[name] for name in self.values if not math.isnan(metrics.get(name, math.nan))}
+        if known:
+            return self.values[max(known, key=lambda name: known[name])]
+        return next(iter(self.values.values())) if self.start is None else self.start
+
+
+@dataclass(frozen=True)
 class EveryK(Schedule):
     """The last round whose number ``k`` divides: 0 for k rounds, then k for k rounds, and so on.
 

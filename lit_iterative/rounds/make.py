@@ -25,6 +25,7 @@ from lit_iterative.rounds.measure import measure, measured
 from lit_iterative.rounds.plan import Phase, Plan
 from lit_iterative.rounds.stages import reshard
 from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Facts:
         seed: Seed of the run.
         weights: Hash of the weights at the boundary.
         pool: Hash of the pool's ids.
-        previous: Key of the round before.
+        previous: Key of the round on which it builds.
         metrics: The trainer's metrics.
         epoch: The epoch that is about to begin.
         global_step: Optimiser steps taken.
@@ -89,6 +90,7 @@ def make_round(
     facts: Facts,
     context: Context,
     report: Callable[[str], None] = lambda message: None,
+    judge: Callable[[dict[str, Any]], Verdict] = lambda metrics: Verdict(),
 ) -> Version:
     """Make a round whose boundary is written, or go on with it where a crash fell; all ranks call this together.
 
@@ -99,6 +101,7 @@ def make_round(
         facts: What the round starts from.
         context: The round, as ops see it.
         report: Called with the name of what happens next.
+        judge: Called on rank 0 with what was measured; returns the verdict, which is committed with the round.
 
     Returns:
         The committed round.
@@ -114,7 +117,10 @@ def make_round(
         shards = draft.add_data(reshard([table], plan.shard_size))
         if result.ledger is not None:
             draft.add_ledger(result.ledger)
-        before = store.open(facts.round - 1).manifest.serves if facts.round else None
+        path = store.path(facts.round)
+        before = store.open(path[-1]).manifest.serves if path else None
+        metrics = {**measured(result.ops), **measure(table, old, context.pool)}
+        seconds = time.perf_counter() - start
         manifest = Manifest(
             **_origin(facts),
             recipe=plan.describe(),
@@ -124,9 +130,10 @@ def make_round(
             serves=facts.round if shards else before,
             ops=[*result.ops, *merging],
             memory=result.memory,
-            metrics={**measured(result.ops), **measure(table, old, context.pool)},
-            seconds=time.perf_counter() - start,
+            metrics=metrics,
+            seconds=seconds,
             versions=versions(),
+            verdict=judge({**metrics, "seconds": seconds}),
         )
         draft.commit(manifest)
     context.ranks.barrier()

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from lit_iterative.errors import StoreError
+from lit_iterative.rounds.verdict import Verdict
 
 FORMAT = 1
 
@@ -71,6 +72,7 @@ class Manifest:
         epoch: Epoch in front of which the round was made.
         global_step: Optimiser steps taken before the round.
         versions: Versions of the packages that made it.
+        verdict: What guards said of it, and what followed.
         format: Version of this format.
     """
 
@@ -94,6 +96,7 @@ class Manifest:
     epoch: int
     global_step: int
     versions: dict[str, str]
+    verdict: Verdict = field(default_factory=Verdict)
     format: int = FORMAT
 
     @property
@@ -122,6 +125,7 @@ class Manifest:
                 f"{where} has format {found}, but this version of lit-iterative reads up to {FORMAT}. "
                 "Update lit-iterative (pip install -U lit-iterative) to open it."
             )
+        values = {"verdict": Verdict().to_dict(), **values}  # older ones have none
         missing = {f.name for f in fields(cls)} - set(values)
         if missing:
             raise StoreError(
@@ -130,4 +134,5 @@ class Manifest:
         known = {f.name: values[f.name] for f in fields(cls)}
         known["shards"] = [Shard(**shard) for shard in values["shards"]]
         known["ops"] = [OpCount(**op) for op in values["ops"]]
+        known["verdict"] = Verdict.from_dict(values["verdict"])
         return cls(**known)
