@@ -50,9 +50,13 @@ class Export(pl.Callback):
         if rounds is not None and rounds.rounds_made:
             self._write(trainer, pl_module, os.path.join(self.dirpath, folder(rounds.rounds_made - 1)))
 
-    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the policy; also when a run that was stopped here finds itself done."""
-        self._write(trainer, pl_module, os.path.join(self.dirpath, "final"))
+    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Write the policy of a fit that has ended, or that finds itself done.
+
+        At the end of the fit ``BestRound`` gives the module the weights of the best round; only this comes later.
+        """
+        if stage == "fit":
+            self._write(trainer, pl_module, os.path.join(self.dirpath, "final"))
 
     def _write(self, trainer: pl.Trainer, module: pl.LightningModule, place: str) -> None:
         if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -31,8 +31,7 @@ class Record:
     def number(self, name: str) -> float | None:
         """Return a metric that is known and a number."""
         value = self.metrics.get(name)
-        usable = isinstance(value, int | float) and not math.isnan(value)
-        return float(value) if usable else None
+        return float(value) if isinstance(value, int | float) and not math.isnan(value) else None
 
     def knows(self, name: str) -> bool:
         """Tell whether a metric is known: a number, or a list that is not empty."""

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import posixpath
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -117,6 +118,18 @@ class Files:
         target = posixpath.join(self._root, to)
         self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
         self._fs.mv(posixpath.join(self._root, name), target, recursive=True)
+
+    def copy(self, name: str, to: str) -> None:
+        """Copy a file; on a local disk the copy is whole or absent at every instant."""
+        source, target = (posixpath.join(self._root, part) for part in (name, to))
+        with self._explained(to):
+            self._fs.makedirs(posixpath.dirname(target), exist_ok=True)
+            if not self._local:
+                self._fs.copy(source, target)
+                return
+            temporary = f"{target}.{os.getpid()}.tmp"
+            shutil.copyfile(source, temporary)
+            os.replace(temporary, target)
 
     def read_json(self, name: str) -> Any:
         """Return what a JSON file holds.

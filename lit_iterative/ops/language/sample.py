@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,8 @@ from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.tokens import ids_of, int_lists
 from lit_iterative.ops.op import Op
+from lit_iterative.ops.parameters import number
+from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 from lit_iterative.seeds import derive_seed
 from lit_iterative.sequences import Tokens
@@ -39,6 +41,7 @@ class Sample(Op):
             sampling (a hint, a principle) is not what is trained on. A prompt may come in several contexts, one row
             behind the other: then its candidates are numbered on.
         stream: Name of the draws; give two Sample ops of one pipeline different ones.
+        temperature: Takes the place of the one in ``sampling``; a schedule may change it from round to round.
 
     Measures ``completion_tokens``, ``truncated_share``, and ``engine_gap`` where the engine tells log-probabilities.
 
@@ -60,6 +63,7 @@ class Sample(Op):
     actor: Actor = field(default_factory=Policy)
     context: str = "prompt_ids"
     stream: str = "sample"
+    temperature: float | Schedule | None = None
     runs_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -80,21 +84,26 @@ class Sample(Op):
         """Return the candidates of the prompts of one shard."""
         prompts, ids = ids_of(table, self.context), read(table, "id").tolist()
         first = self.n * earlier(ids)
-        members = self.actor.members
+        members, sampling = self.actor.members, self._sampling()
         made: dict[tuple[int, int], Completion] = {}
-        for number, member in enumerate(members):
-            mine = range(number, self.n, len(members))
+        for turn, member in enumerate(members):
+            mine = range(turn, self.n, len(members))
             places = [(row, candidate) for row in range(len(prompts)) for candidate in mine]
             names = [(str(ids[row]), int(first[row]) + candidate) for row, candidate in places]
             seeds = [derive_seed(context.seed, self.stream, context.round, *name) for name in names]
             with context.model().language(member) as model:
                 given = [prompts[row] for row, _ in places]
-                drawn = model.generate(given, seeds, self.sampling)
+                drawn = model.generate(given, seeds, sampling)
                 measure_gap(context.tally, model, given, drawn)
                 made |= dict(zip(places, drawn, strict=True))
         ordered = [made[row, candidate] for row in range(len(prompts)) for candidate in range(self.n)]
         with context.model().language(members[0]) as model:
             return self._candidates(table, ordered, first, model, context)
+
+    def _sampling(self) -> Sampling:
+        return (
+            self.sampling if self.temperature is None else replace(self.sampling, temperature=number(self.temperature))
+        )
 
     def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
         """Sample shard after shard, and tell of the progress."""

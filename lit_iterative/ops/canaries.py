@@ -1,0 +1,157 @@
+"""Canaries: inputs with known answers, hidden in the pool, that tell how right the policy is and never train."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from lit_iterative.columns import Array, classes_of, keep, look_up, read
+from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.ops.calibration import calibration_error
+from lit_iterative.ops.context import Context
+from lit_iterative.ops.op import Op, Scope
+from lit_iterative.ops.parameters import check_range
+from lit_iterative.ops.tally import Tally
+from lit_iterative.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class Canaries(Op):
+    """Takes canaries out of the labelled inputs, and measures how right their labels are.
+
+    Canaries are inputs whose answer the pool knows (``pool_truth()``, -1 where unknown), and are the same in every
+    round: an id is drawn by a hash of the seed and itself. Put it behind the ops that label and in front of those that
+    select, in every phase, or its accuracy is that of selected labels.
+
+    Args:
+        share: Share of the inputs with a known answer that are canaries.
+        ids: Their ids, where they are chosen by hand; give this or ``share``.
+
+    Requires ``label`` and ``scores.confidence``. Counts ``canaries``; measures ``canary_accuracy``,
+    ``canary_confidence`` and ``canary_calibration_error`` (Guo et al., 2017, arXiv:1706.04599, equation 3; 15 bins).
+
+    Raises:
+        PipelineError: If not exactly one of ``share`` and ``ids`` is given, or the share is not in (0, 1].
+        DataError: If the pool knows no answers, when run.
+
+    Example:
+        >>> from lit_iterative.ops.testing import example, show
+        >>> from lit_iterative.pool import Pool
+        >>> table = example(id=[0, 1, 2], label=[1, 0, 1], **{"scores.confidence": [0.75, 0.75, 1.0]})
+        >>> context = Context(Pool([7, 8, 9], 1, truth=[1, 1, -1]))
+        >>> show(Canaries(ids=[0, 1])(table, context), "id")
+        [2]
+        >>> context.tally.values()["canary_accuracy"]
+        0.5
+    """
+
+    share: float | None = None
+    ids: list[Any] | None = None
+    scope: ClassVar[Scope] = "global"
+
+    def __post_init__(self) -> None:
+        _check(self, self.share, self.ids)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """What is compared with the answers."""
+        return ("label", "scores.confidence")
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the rows of other inputs."""
+        if context.pool.truth is None:
+            raise DataError(
+                "Canaries need known answers, but the pool has none. Return them from pool_truth() of the DataModule, "
+                "-1 where they are unknown."
+            )
+        place, found = look_up(read(table, "id"), context.pool.keys)
+        truth = np.where(found, np.asarray(context.pool.truth)[place], -1)
+        hidden = drawn(read(table, "id"), self.share, self.ids, context.seed) & (truth >= 0)
+        right = np.asarray(classes_of(table)) == truth
+        _measure(context.tally, right[hidden], read(table, "scores.confidence")[hidden])
+        return keep(table, ~hidden)
+
+
+@dataclass(frozen=True)
+class ScoredCanaries(Op):
+    """Takes all candidates of canaries out of the table, and measures how right they are.
+
+    Canaries are inputs with an answer key, by which ``Verify`` has scored their candidates, in a pipeline that trains
+    without keys, by votes or judges. They are the same in every round. Put it in front of the ops that select or build.
+
+    Args:
+        share: Share of the inputs with a known answer that are canaries.
+        ids: Their ids, where they are chosen by hand; give this or ``share``.
+        correct: The column that says how right a candidate is, NaN where that is unknown.
+        confidence: A column in [0, 1] that says how sure the pipeline is of it, for the calibration.
+
+    Requires ``correct`` and ``confidence``. Counts ``canaries``, candidates of them that were judged; measures
+    ``canary_accuracy``, and with ``confidence`` ``canary_confidence`` and ``canary_calibration_error``.
+
+    Raises:
+        PipelineError: If not exactly one of ``share`` and ``ids`` is given, or the share is not in (0, 1].
+
+    Example:
+        >>> from lit_iterative.ops.testing import example, show
+        >>> from lit_iterative.pool import Pool
+        >>> table = example(id=[0, 0, 1], **{"scores.correct": [1.0, 0.0, 1.0], "scores.vote": [0.5, 0.5, 1.0]})
+        >>> context = Context(Pool([7, 8], 1))
+        >>> show(ScoredCanaries(ids=[0], confidence="scores.vote")(table, context), "id")
+        [1]
+        >>> context.tally.values()["canary_accuracy"]
+        0.5
+    """
+
+    share: float | None = None
+    ids: list[Any] | None = None
+    correct: str = "scores.correct"
+    confidence: str | None = None
+    scope: ClassVar[Scope] = "global"
+
+    def __post_init__(self) -> None:
+        _check(self, self.share, self.ids)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """How right and how sure candidates are."""
+        return (self.correct, *([self.confidence] if self.confidence else []))
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the candidates of other inputs."""
+        ids, correct = read(table, "id"), read(table, self.correct).astype(np.float64)
+        judged = ~np.isnan(correct)
+        hidden = drawn(ids, self.share, self.ids, context.seed) & np.isin(ids, ids[judged])
+        seen = hidden & judged
+        sure = None if self.confidence is None else read(table, self.confidence)[seen]
+        _measure(context.tally, correct[seen] >= 0.5, sure)
+        return keep(table, ~hidden)
+
+
+def drawn(ids: Array, share: float | None, chosen: Collection[Any] | None, seed: int) -> Array:
+    """Tell which ids are canaries: those that were chosen, or a share that depends on the seed and the id alone.
+
+    Example:
+        >>> drawn(np.arange(5), None, [1, 4], seed=0)
+        array([False,  True, False, False,  True])
+    """
+    if chosen is not None:
+        return np.isin(ids, np.asarray(list(chosen)))
+    limit = (share or 0.0) * 2**63
+    known, place = np.unique(ids, return_inverse=True)
+    return np.array([derive_seed(seed, "canary", str(key)) < limit for key in known.tolist()], dtype=bool)[place]
+
+
+def _measure(tally: Tally, right: Array, confidence: Array | None) -> None:
+    tally.count("canaries", len(right))
+    tally.mean("canary_accuracy", right)
+    if confidence is not None and len(right):
+        tally.mean("canary_confidence", confidence)
+        tally.mean("canary_calibration_error", [calibration_error(confidence, right)])
+
+
+def _check(op: Op, share: float | None, ids: Collection[Any] | None) -> None:
+    if (share is None) == (ids is None):
+        raise PipelineError(f"{op.name} has share {share} and ids {ids}. Give exactly one of them.")
+    check_range(f"{op.name}(share)", share, 0, 1, open_low=True)
