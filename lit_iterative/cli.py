@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from copy import copy
 from hashlib import sha256
@@ -23,18 +22,19 @@ import lit_iterative.ops.language
 import lit_iterative.rounds  # noqa: F401
 from lit_iterative import __version__, control
 from lit_iterative.callbacks.lines import LogLines, RoundLines, rounds_of
+from lit_iterative.entry import main
 from lit_iterative.errors import LitIterativeError, SetupError
-from lit_iterative.inspect import commands
 from lit_iterative.inspect.summary import DEFAULT_MONITOR, Outcome, summarise
 from lit_iterative.rounds.store import Store
 
 DESCRIPTION = (
     "Train in rounds: the model makes the data that it is trained on next. The commands fit, validate, test and "
     "predict take a YAML file (--config) and any of its keys as options. The same fit command goes on where a run "
-    "was stopped. 'lit-iterative rounds --help' tells how to look into the rounds of a run: rounds list, show, diff, "
-    "export."
+    "was stopped. 'lit-iterative rounds --help' tells how to look into the rounds of a run, to prune them and to go "
+    "back; 'lit-iterative report DIR' writes a page about it."
 )
 CONTROL = "control.json"
+__all__ = ["IterativeCLI", "main"]
 
 
 class SaveConfig(SaveConfigCallback):
@@ -209,31 +209,3 @@ def _as_list(callbacks: Any) -> list[pl.Callback]:
 
 def _has_bar(callbacks: Sequence[pl.Callback]) -> bool:
     return any(isinstance(callback, ProgressBar) for callback in callbacks)
-
-
-def main(args: Sequence[str] | None = None) -> None:
-    """Run ``lit-iterative``.
-
-    Args:
-        args: Arguments of the command line; those of the process when left out.
-
-    Raises:
-        SystemExit: With code 1 after an error of this package, whose message is printed on one line; with the
-            traceback instead where the environment sets ``LIT_ITERATIVE_TRACEBACK=1``.
-    """
-    given = sys.argv[1:] if args is None else list(args)
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # a console script does not find the project that it is started in
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\)")  # Lightning's, once an epoch
-    # Classifier checks labels in this hook; Lightning tells of it wherever there is a DataModule as well
-    warnings.filterwarnings("ignore", message=r"You have overridden `on_before_batch_transfer` in `LightningModule`")
-    try:
-        if given[:1] == ["rounds"]:
-            commands.main(given[1:])
-        else:
-            IterativeCLI(args)
-    except LitIterativeError as error:
-        if os.environ.get("LIT_ITERATIVE_TRACEBACK") == "1":
-            raise
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(1) from None

@@ -51,6 +51,14 @@ def read(table: pa.Table, name: str) -> Array:
     return cast(Array, column.to_numpy(zero_copy_only=False))
 
 
+def classes_of(table: pa.Table) -> Array | None:
+    """Return the class of every row, shape ``(rows,)``: its label, or the largest part of a soft label."""
+    if "label" not in table.column_names:
+        return None
+    label = read(table, "label")
+    return label.argmax(axis=1) if label.ndim == 2 else label
+
+
 def write(table: pa.Table, **columns: Any) -> pa.Table:
     """Return the table with the columns added, or replaced where the name exists.
 

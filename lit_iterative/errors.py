@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
-
 
 class LitIterativeError(Exception):
     """Base of all errors of this package."""
@@ -23,6 +21,10 @@ class StoreError(LitIterativeError, RuntimeError):
 
 class SetupError(LitIterativeError, RuntimeError):
     """The trainer, its callbacks and its DataModule do not fit together."""
+
+
+class OutOfMemory(LitIterativeError, RuntimeError):
+    """Memory is short; the message says which settings to lower."""
 
 
 class OptionalDependencyError(LitIterativeError, ImportError):
@@ -52,4 +54,8 @@ def misfit(attempt: Callable[[], str | None]) -> str | None:
 
 def out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that memory is short."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    import torch  # here, since those who only look into a store need not wait for it
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError | OutOfMemory) or "can't allocate memory" in str(
+        error
+    )

@@ -4,18 +4,23 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
+import pyarrow as pa
 
-from lit_iterative.columns import Array, look_up, read
+from lit_iterative.columns import Array, classes_of, read
 from lit_iterative.inspect import text
-from lit_iterative.inspect.find import find_round
+from lit_iterative.inspect.find import find_round, rows_served
+from lit_iterative.inspect.matching import Match, first_of_each, match, sum_of_each
+from lit_iterative.inspect.pruned import check_rows
 from lit_iterative.inspect.show import plain
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.measure import classes_of
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
 
 WIDEST_MATRIX = 20
+#: What is compared of rows without labels.
+TEXTS = ("prompt", "chosen", "rejected", "ranked", "text")
 
 
 @dataclass(frozen=True)
@@ -55,55 +60,75 @@ class Difference:
 
 
 def compare(store: Store, a: int, b: int, examples: int = 10) -> Difference:
-    """Compare the data that two rounds serve, and how it was made; reads ids and labels alone.
+    """Compare the data that two rounds serve, and how it was made.
+
+    Inputs are compared by their class; where rows have no labels, by the texts that are trained on. An input with
+    several rows is compared by all of them there, and by the first of them where rows have labels. However many rows
+    there are, a part of them is in memory at a time.
 
     Args:
         store: The store.
         a: The first round.
         b: The second round.
-        examples: Ids to return of every kind.
+        examples: Ids to return of every kind, the smallest.
 
     Raises:
         StoreError: If a round is unknown or a shard is damaged.
         DataError: If a round has no column ``id``.
     """
     first, second = find_round(store, a), find_round(store, b)
-    ids_a, class_a = _labels(first)
-    ids_b, class_b = _labels(second)
-    position, in_a = look_up(ids_b, ids_a)
-    _, in_b = look_up(ids_a, ids_b)
-    before, after = class_a[position[in_a]] if len(ids_a) else class_a, class_b[in_a]
-    changed = before != after
-    kinds = {"added": ids_b[~in_a], "dropped": ids_a[~in_b], "changed": ids_b[in_a][changed]}
-    return Difference(
-        a=a,
-        b=b,
-        counts={**{kind: len(ids) for kind, ids in kinds.items()}, "same": int((~changed).sum())},
-        examples={kind: ids[:examples].tolist() for kind, ids in kinds.items()},
-        flows=_flows(before, after, class_b[~in_a], class_a[~in_b]),
-        changes=_changes(first.manifest, second.manifest),
-    )
-
-
-def _labels(version: Version) -> tuple[Array, Array]:
-    """Return ids and classes of what a round serves, soft labels reduced shard by shard; class -1 without labels."""
-    columns = ["id", *(["label"] if "label" in version.columns else [])]
-    ids: list[Array] = []
-    classes: list[Array] = []
-    for part in version.parts(columns):
-        ids.append(read(part, "id"))
-        found = classes_of(part)
-        classes.append(np.full(part.num_rows, -1) if found is None else found)
-    return np.concatenate(ids), np.concatenate(classes)
-
-
-def _flows(before: Array, after: Array, added: Array, dropped: Array) -> list[Flow]:
-    """Count the ways between classes, most travelled first."""
+    for version in (first, second):
+        check_rows(store, version)
+    counts = Counter({"added": 0, "dropped": 0, "changed": 0, "same": 0})
+    found: dict[str, list[Any]] = {"added": [], "dropped": [], "changed": []}
     ways: Counter[tuple[int | None, int | None]] = Counter()
-    ways.update(zip(before.tolist(), after.tolist(), strict=True))
-    ways.update((None, label) for label in added.tolist())
-    ways.update((label, None) for label in dropped.tolist())
-    return [Flow(*way, rows) for way, rows in ways.most_common()]
+    labelled = {"label"} <= {*first.columns} & {*second.columns}
+    columns = ["id", "label"] if labelled else ["id", *TEXTS]
+    rows = max(rows_served(store, first), rows_served(store, second))
+    for part in match(first, second, rows, columns, _content, first_of_each if labelled else sum_of_each):
+        kinds = _kinds(part)
+        counts.update({kind: len(ids) for kind, ids in kinds.items()})
+        for kind, ids in found.items():
+            found[kind] = sorted([*ids, *np.sort(kinds[kind])[:examples].tolist()])[:examples]
+        ways.update(_ways(part) if labelled else {})
+    flows = [Flow(*way, number) for way, number in ways.most_common()]
+    return Difference(a, b, dict(counts), found, flows, _changes(first.manifest, second.manifest))
+
+
+def _content(table: pa.Table, start: int) -> pa.Table:
+    """Return ids and what is compared: the class, or a hash of the texts, or nothing."""
+    content = classes_of(table)
+    if content is None:
+        texts = [table.column(name).to_pylist() for name in table.column_names if name != "id"]
+        hashes = [crc32("\x1f".join(map(str, row)).encode()) for row in zip(*texts, strict=True)]
+        content = np.array(hashes or [0] * table.num_rows, np.int64)
+    return pa.table({"id": table.column("id"), "content": content})
+
+
+def _kinds(part: Match) -> dict[str, Array]:
+    """Return the ids of a part by what became of them."""
+    ids, old = read(part.after, "id"), read(part.before, "id")
+    before, after = read(part.before, "content"), read(part.after, "content")
+    stays = part.both >= 0
+    changed = np.zeros(len(ids), dtype=bool)
+    changed[stays] = after[stays] != before[part.both[stays]]
+    return {
+        "added": ids[~stays],
+        "dropped": old[part.dropped],
+        "changed": ids[changed],
+        "same": ids[stays & ~changed],
+    }
+
+
+def _ways(part: Match) -> Counter[tuple[int | None, int | None]]:
+    """Count the ways between classes."""
+    before, after = read(part.before, "content"), read(part.after, "content")
+    stays = part.both >= 0
+    ways: Counter[tuple[int | None, int | None]] = Counter()
+    ways.update(zip(before[part.both[stays]].tolist(), after[stays].tolist(), strict=True))
+    ways.update((None, label) for label in after[~stays].tolist())
+    ways.update((label, None) for label in before[part.dropped].tolist())
+    return ways
 
 
 def _changes(first: Manifest, second: Manifest) -> dict[str, tuple[Any, Any]]:

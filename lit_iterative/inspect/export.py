@@ -1,4 +1,4 @@
-"""``rounds export``: the rows that a round serves, as one file."""
+"""``rounds export``: the rows that a round serves, as one file, or as a folder of ``datasets``."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -11,35 +11,40 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from lit_iterative.errors import StoreError
+from lit_iterative.inspect.dataset_folder import save_dataset
 from lit_iterative.inspect.find import find_round
+from lit_iterative.inspect.pruned import check_rows
 from lit_iterative.inspect.text import to_json
 from lit_iterative.rounds.store import Store, Version
 
-Format = Literal["jsonl", "parquet", "csv"]
+Format = Literal["jsonl", "parquet", "csv", "datasets"]
 ROWS_AT_ONCE = 4096
 
 
 def export(
     store: Store, output: str, round: int | None = None, format: Format | None = None, columns: list[str] | None = None
 ) -> int:
-    """Write the rows that a round serves into one file, which is whole or absent; one shard is in memory at a time.
+    """Write the rows that a round serves; what is written is whole or absent, and one shard is in memory at a time.
 
     Args:
         store: The store.
-        output: Path of the file; one that exists is replaced.
+        output: Path of the file; one that exists is replaced. For ``datasets`` a new folder, which
+            ``datasets.load_from_disk`` reads.
         round: Number of the round; the last one when left out.
-        format: Form of the file; by its ending when left out. In ``csv`` a vector becomes one column for each
-            part (``probs.0``, ``probs.1``, …).
+        format: Form of the file; by its ending when left out, where none is a folder of ``datasets``. In ``csv`` a
+            vector becomes one column for each part (``probs.0``, ``probs.1``, …).
         columns: Columns to write; all when left out.
 
     Returns:
         Rows written.
 
     Raises:
-        StoreError: If the round, a column or the format is unknown, or a shard is damaged.
+        StoreError: If the round, a column or the format is unknown, a shard is damaged, or the folder is there.
+        OptionalDependencyError: If ``datasets`` is not installed and needed.
     """
     version = find_round(store, round)
-    write = WRITERS[format or _format_of(output)]
+    check_rows(store, version)
+    form = format or _format_of(output)
     wanted = _wanted(version, columns)
     rows = 0
 
@@ -49,16 +54,20 @@ def export(
             rows += part.num_rows
             yield part.select(wanted).replace_schema_metadata(None)
 
+    if form == "datasets":
+        save_dataset(counted(), output)
+        return rows
     with _whole(output) as file:
-        write(counted(), file)
+        WRITERS[form](counted(), file)
     return rows
 
 
 def _format_of(output: str) -> Format:
     ending = os.path.splitext(output)[1].lower()
     formats: dict[str, Format] = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".csv": "csv"}
+    formats[""] = "datasets"
     if ending not in formats:
-        raise StoreError(f"The ending of {output} names no format. Give --format jsonl, parquet or csv.")
+        raise StoreError(f"The ending of {output} names no format. Give --format jsonl, parquet, csv or datasets.")
     return formats[ending]
 
 
@@ -125,7 +134,7 @@ def _flat(table: pa.Table) -> pa.Table:
     return pa.table(flat)
 
 
-WRITERS: dict[Format, Callable[[Iterator[pa.Table], IO[bytes]], None]] = {
+WRITERS: dict[str, Callable[[Iterator[pa.Table], IO[bytes]], None]] = {
     "jsonl": _write_jsonl,
     "parquet": _write_parquet,
     "csv": _write_csv,

@@ -57,3 +57,9 @@ def find_round(store: Store, round: int | None) -> Version:
     if round not in rounds:
         raise StoreError(f"{store.url} has no round {round}. Choose one of {rounds[0]} to {rounds[-1]}.")
     return store.open(round)
+
+
+def rows_served(store: Store, version: Version) -> int:
+    """Return how many rows a round serves, which are an earlier round's where it is empty."""
+    served = version.manifest.serves
+    return 0 if served is None else store.open(served).manifest.rows

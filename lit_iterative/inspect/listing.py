@@ -6,10 +6,11 @@ from typing import Literal
 
 from lit_iterative.inspect import text
 from lit_iterative.inspect.find import begun
+from lit_iterative.inspect.pruned import pruned_files
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.store import Store, folder
 
-Status = Literal["committed", "empty", "in progress", "unreachable"]
+Status = Literal["committed", "empty", "pruned", "in progress", "unreachable"]
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class RoundRow:
 
     Args:
         round: Its number.
-        status: ``committed``; ``empty`` where it is committed without rows; ``in progress``; ``unreachable``
-            where a round before it is missing.
+        status: ``committed``; ``empty`` where it is committed without rows; ``pruned`` where these were
+            removed; ``in progress``; ``unreachable`` where a round before it is missing.
         epoch: Epoch in front of which it was made.
         phase: Name of its phase.
         pool: Inputs in the pool.
@@ -46,15 +47,17 @@ def list_rounds(store: Store) -> list[RoundRow]:
     """Return a row for every round of a store, finished or not."""
     committed = store.rounds()
     return [
-        _committed(store.open(round).manifest) if round in committed else _unfinished(store, round, len(committed))
+        _committed(store, store.open(round).manifest)
+        if round in committed
+        else _unfinished(store, round, len(committed))
         for round in begun(store)
     ]
 
 
-def _committed(manifest: Manifest) -> RoundRow:
+def _committed(store: Store, manifest: Manifest) -> RoundRow:
     return RoundRow(
         round=manifest.round,
-        status="committed" if manifest.shards else "empty",
+        status=status_of(store, manifest),
         epoch=manifest.epoch,
         phase=manifest.phase,
         pool=manifest.pool_rows,
@@ -64,6 +67,13 @@ def _committed(manifest: Manifest) -> RoundRow:
         flip_rate=manifest.metrics.get("flip_rate"),
         seconds=manifest.seconds,
     )
+
+
+def status_of(store: Store, manifest: Manifest) -> Status:
+    """Return what has become of a committed round."""
+    if not manifest.shards:
+        return "empty"
+    return "pruned" if pruned_files(store.files, folder(manifest.round)) & {manifest.shards[0].name} else "committed"
 
 
 def _unfinished(store: Store, round: int, committed: int) -> RoundRow:

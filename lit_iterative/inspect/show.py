@@ -1,15 +1,17 @@
 """``rounds show``: what a round made, kept and dropped, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lit_iterative.inspect import text
 from lit_iterative.inspect.find import find_round
-from lit_iterative.inspect.listing import Status
+from lit_iterative.inspect.listing import Status, status_of
+from lit_iterative.inspect.pruned import is_pruned
 from lit_iterative.rounds.manifest import OpCount
 from lit_iterative.rounds.store import Store, Version
 
+MOST_SHARDS = 20
 HASHES = ("key", "plan", "weights", "pool", "previous")
 
 
@@ -24,6 +26,7 @@ class FunnelRow:
         dropped: Rows that are gone; negative where it added some.
         seconds: Time spent in it.
         parameters: Its parameters in this round.
+        measured: What it counted and measured on the side, such as rows dropped by reason.
     """
 
     op: str
@@ -32,6 +35,7 @@ class FunnelRow:
     dropped: int
     seconds: float
     parameters: Mapping[str, Any]
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def show_round(store: Store, round: int | None = None, rows: int = 0) -> RoundVi
     manifest = version.manifest
     return RoundView(
         round=manifest.round,
-        status="committed" if manifest.shards else "empty",
+        status=status_of(store, manifest),
         phase=manifest.phase,
         epoch=manifest.epoch,
         global_step=manifest.global_step,
@@ -107,12 +111,12 @@ def show_round(store: Store, round: int | None = None, rows: int = 0) -> RoundVi
         hashes={name: getattr(manifest, name) for name in HASHES},
         versions=manifest.versions,
         shards=[dict(vars(shard)) for shard in manifest.shards],
-        sample=first_rows(version, rows),
+        sample=[] if is_pruned(store, version) else first_rows(version, rows),
     )
 
 
 def _funnel_row(op: OpCount) -> FunnelRow:
-    return FunnelRow(op.name, op.rows_in, op.rows_out, op.rows_in - op.rows_out, op.seconds, op.parameters)
+    return FunnelRow(op.name, op.rows_in, op.rows_out, op.rows_in - op.rows_out, op.seconds, op.parameters, op.measured)
 
 
 def first_rows(version: Version, rows: int) -> list[Mapping[str, Any]]:
@@ -198,8 +202,10 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _shards(shards: list[Mapping[str, Any]]) -> str:
-    rows = [[s["name"], text.count(s["rows"]), text.count(s["bytes"]), s["sha256"][:16]] for s in shards]
-    return text.table(["file", "rows", "bytes", "sha256"], rows) if rows else ""
+    first = shards[:MOST_SHARDS]
+    rows = [[s["name"], text.count(s["rows"]), text.count(s["bytes"]), s["sha256"][:16]] for s in first]
+    rest = f"\nand {len(shards) - len(first):,} more" if len(first) < len(shards) else ""
+    return text.table(["file", "rows", "bytes", "sha256"], rows) + rest if rows else ""
 
 
 def _sample(sample: list[Mapping[str, Any]]) -> str:

@@ -61,6 +61,20 @@ def count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+def size(value: int) -> str:
+    """Return a number of bytes.
+
+    Example:
+        >>> size(702), size(1_260_000), size(28_000_000_000)
+        ('702 B', '1.3 MB', '28.0 GB')
+    """
+    amount, units = float(value), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while amount >= 1000 and unit != "TB":
+        amount, unit = amount / 1000, next(units)
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
 def number(value: float | None) -> str:
     """Return a number with four digits.
 
@@ -95,8 +109,18 @@ def short(value: Any, width: int = 40) -> str:
         >>> short([0.25, 0.5, 0.125, 0.125], width=18)
         '[0.25, 0.5, 0.1...'
     """
-    text = number(value) if isinstance(value, float) else _listed(value) if isinstance(value, list) else str(value)
+    text = number(value) if isinstance(value, float) else _listed(value) if isinstance(value, list) else clean(value)
     return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def clean(value: Any) -> str:
+    r"""Return any value in one line that no terminal takes for a command.
+
+    Example:
+        >>> print(clean("two\nlines \x1b[31mred"))
+        two\nlines \x1b[31mred
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
 
 
 def _listed(values: list[Any]) -> str:

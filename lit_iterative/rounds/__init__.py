@@ -1,9 +1,13 @@
 """Rounds: what a round is, when it is due, how it is made and where it is kept."""
 
-from lit_iterative.rounds.adapters import MergeAdapter, NewAdapter
-from lit_iterative.rounds.plan import Phase, Plan, When
-from lit_iterative.rounds.store import Store, Version
-from lit_iterative.rounds.sync import Continue, ReinitFromBase, ReinitFromScratch, RollBack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lit_iterative.rounds.adapters import MergeAdapter, NewAdapter
+    from lit_iterative.rounds.plan import Phase, Plan, When
+    from lit_iterative.rounds.store import Store, Version
+    from lit_iterative.rounds.sync import Continue, ReinitFromBase, ReinitFromScratch, RollBack
 
 __all__ = [
     "Continue",
@@ -18,3 +22,18 @@ __all__ = [
     "Version",
     "When",
 ]
+
+MODULES = {
+    "adapters": ("MergeAdapter", "NewAdapter"),
+    "plan": ("Phase", "Plan", "When"),
+    "store": ("Store", "Version"),
+    "sync": ("Continue", "ReinitFromBase", "ReinitFromScratch", "RollBack"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: whoever only looks into a store need not wait for torch."""
+    for module, names in MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,23 +1,14 @@
-"""What is measured on the data of a round, for people and guards; no op ever sees hidden labels."""
+"""What is measured on the data of a round, for people and guards; no op but ``Canaries`` sees hidden labels."""
 
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
-from torchmetrics.functional.classification import binary_calibration_error
 
-from lit_iterative.columns import Array, look_up, read
+from lit_iterative.columns import Array, classes_of, look_up, read
+from lit_iterative.ops.calibration import calibration_error
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.manifest import OpCount
-
-
-def classes_of(table: pa.Table) -> Array | None:
-    """Return the class of every row, shape ``(rows,)``: its label, or the largest part of a soft label."""
-    if "label" not in table.column_names:
-        return None
-    label = read(table, "label")
-    return label.argmax(axis=1) if label.ndim == 2 else label
 
 
 def truth_of(table: pa.Table, pool: Pool) -> Array | None:
@@ -53,12 +44,14 @@ def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]
         pool: The pool, with hidden labels where they exist.
 
     Returns:
-        ``rows``; ``coverage`` (share of the pool with a row); ``label_counts`` (rows per class); ``flip_rate`` (share
+        ``rows``; ``coverage`` (share of the pool with a row); ``new_inputs`` (inputs with a row that had none in the
+        round before); ``label_counts`` (rows per class); ``flip_rate`` (share
         of the inputs in both rounds whose class changed); ``confidence`` (mean); with hidden labels
         ``label_accuracy`` and ``calibration_error`` (expected calibration error over 15 bins; Guo et al.,
         2017, eq. 3).
     """
     metrics: dict[str, Any] = {"rows": table.num_rows, "coverage": _coverage(table, pool)}
+    metrics["new_inputs"] = _new_inputs(table, old)
     labels = classes_of(table)
     if labels is None or not len(labels):
         return metrics
@@ -74,6 +67,14 @@ def measure(table: pa.Table, old: pa.Table | None, pool: Pool) -> dict[str, Any]
         | ({} if flips is None else {"flip_rate": flips})
         | ({} if truth is None else _against(truth, labels, table))
     )
+
+
+def _new_inputs(table: pa.Table, old: pa.Table | None) -> int:
+    """Return the number of inputs that have a row and had none before."""
+    ids = np.unique(read(table, "id")) if table.num_rows else np.zeros(0)
+    if old is None or not old.num_rows or not len(ids):
+        return len(ids)
+    return int((~look_up(ids, read(old, "id"))[1]).sum())
 
 
 def _coverage(table: pa.Table, pool: Pool) -> float:
@@ -101,11 +102,5 @@ def _against(truth: Array, labels: Array, table: pa.Table) -> dict[str, float]:
     metrics = {"label_accuracy": float(right.mean())}
     if "scores.confidence" in table.column_names:
         confidence = read(table, "scores.confidence")[known]
-        metrics["calibration_error"] = _calibration_error(confidence, right)
+        metrics["calibration_error"] = calibration_error(confidence, right)
     return metrics
-
-
-def _calibration_error(confidence: Array, right: Array) -> float:
-    """Expected calibration error; torchmetrics takes a confidence and a hit as a binary problem."""
-    probs, target = torch.from_numpy(confidence.astype(np.float64).clip(0, 1)), torch.from_numpy(right.astype(np.int64))
-    return float(binary_calibration_error(probs, target, n_bins=15))

@@ -1,9 +1,12 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
 from lit_iterative.cli import main
-from tests.inspect.stores import two_rounds
+from lit_iterative.rounds.store import Store
+from tests.inspect.stores import commit, rows, two_rounds
 
 
 @pytest.fixture
@@ -41,6 +44,41 @@ def test_export(run, tmp_path):
     assert out.read_text().splitlines()[0] == '{"id": 5}'
 
 
+def test_sample(run):
+    assert len(json.loads(run("sample", "--rows", "2", "--json"))) == 2
+    assert "── id" in run("sample")
+
+
+def test_verify_ends_with_1_where_something_is_damaged(run, tmp_path):
+    assert json.loads(run("verify", "--json"))["sound"]
+    (tmp_path / "rounds/round-00000/data/00000.parquet").write_bytes(b"")
+    with pytest.raises(SystemExit) as stop:
+        run("verify")
+    assert stop.value.code == 1
+
+
+def test_prune_removes_only_with_yes(run, tmp_path):
+    store = Store(tmp_path / "rounds")
+    for labels in ({1: 1}, {1: 2}):
+        commit(store, [rows(labels)])  # the metric of the stores made here grows with every round
+    shard = tmp_path / "rounds/round-00000/data/00000.parquet"
+    assert "add --yes" in run("prune", "--keep", "1")
+    assert shard.exists()
+    assert json.loads(run("prune", "--keep", "1", "--yes", "--json"))["rounds"] == [0, 1]
+    assert not shard.exists()
+
+
+def test_rollback_needs_a_checkpoint(run, capsys):
+    with pytest.raises(SystemExit):
+        run("rollback", "--to", "0")
+    assert "has no checkpoint" in capsys.readouterr().err
+
+
+def test_looking_into_a_store_does_not_wait_for_torch():
+    code = "import sys, lit_iterative.inspect.commands; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_store_error_is_one_line(run, capsys):
     with pytest.raises(SystemExit) as stop:
         run("show", "--round", "5")
@@ -63,5 +101,8 @@ def test_help_names_all_commands(capsys):
     with pytest.raises(SystemExit):
         main(["rounds", "--help"])
     shown = capsys.readouterr().out
-    assert all(f"\n    {name} " in shown for name in ("list", "show", "diff", "export"))
+    assert all(
+        f"\n    {name} " in shown
+        for name in ("list", "show", "diff", "sample", "export", "verify", "prune", "rollback")
+    )
     assert "lit-iterative rounds" in shown

@@ -1,10 +1,11 @@
 import csv
 import json
+import sys
 
 import pyarrow.parquet as pq
 import pytest
 
-from lit_iterative.errors import StoreError
+from lit_iterative.errors import OptionalDependencyError, StoreError
 from lit_iterative.inspect import export
 from lit_iterative.rounds.store import Store
 from tests.inspect.stores import commit, rows, two_rounds
@@ -36,6 +37,32 @@ def test_the_last_round_some_columns_and_a_named_format(tmp_path):
     out = tmp_path / "rows.txt"
     export(two_rounds(tmp_path / "store"), str(out), format="jsonl", columns=["label"])
     assert out.read_text() == '{"label": 1}\n{"label": 0}\n{"label": 2}\n'
+
+
+def test_a_folder_of_datasets_reads_back(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    store, out = two_rounds(tmp_path / "store", soft=True), tmp_path / "rows"
+    assert export(store, str(out), round=0) == 3
+    found = datasets.load_from_disk(str(out))
+    assert found.to_list() == store.open(0).table().to_pylist()
+    with pytest.raises(StoreError, match="is there already"):
+        export(store, str(out), round=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows", "store"]
+
+
+def test_a_folder_of_datasets_is_whole_or_absent(tmp_path):
+    pytest.importorskip("datasets")
+    store, out = two_rounds(tmp_path / "store"), tmp_path / "rows"
+    (tmp_path / "store/round-00000/data/00001.parquet").unlink()
+    with pytest.raises(StoreError, match="is missing"):
+        export(store, str(out), round=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_without_datasets_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(OptionalDependencyError, match=r"lit-iterative\[language\]"):
+        export(two_rounds(tmp_path / "store"), str(tmp_path / "rows"), round=0)
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet", "csv"])

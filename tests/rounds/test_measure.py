@@ -4,7 +4,8 @@ import pytest
 
 from lit_iterative.columns import write
 from lit_iterative.pool import Pool
-from lit_iterative.rounds.measure import classes_of, flip_rate, measure
+from lit_iterative.columns import classes_of
+from lit_iterative.rounds.measure import flip_rate, measure
 
 
 def table(ids, labels, **columns):
@@ -43,7 +44,15 @@ def test_all_numbers_against_loops():
 
 
 def test_without_rows_only_the_counts_are_known():
-    assert measure(table([], np.zeros(0, int)), None, Pool([1, 2], 1)) == {"rows": 0, "coverage": 0.0}
+    assert measure(table([], np.zeros(0, int)), None, Pool([1, 2], 1)) == {
+        "rows": 0, "coverage": 0.0, "new_inputs": 0
+    }
+
+
+def test_new_inputs_had_no_row_before():
+    old = table([1, 1, 2], [0, 1, 1])
+    assert measure(table([2, 3, 3, 4], [1, 0, 0, 1]), old, Pool(range(5), 1))["new_inputs"] == 2
+    assert measure(table([2, 3, 3, 4], [1, 0, 0, 1]), None, Pool(range(5), 1))["new_inputs"] == 3
 
 
 def test_inputs_that_left_the_pool_are_no_coverage():
