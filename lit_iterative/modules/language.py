@@ -6,9 +6,9 @@ all that the ops of a round ask of it, and it trains on batches of pairs, of com
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
-import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
@@ -22,8 +22,10 @@ from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modes import evaluating
 from lit_iterative.modules import adapters
 from lit_iterative.modules.backbone import Backbone, LoRA
+from lit_iterative.modules.fitting import FittedModule
 from lit_iterative.modules.folders import whole_folder
 from lit_iterative.modules.held_out import HeldOut
+from lit_iterative.modules.memory import Load, Saving, advised, scoring_advice
 from lit_iterative.modules.objective import Objective, reference_error
 from lit_iterative.modules.rounding import arithmetic
 from lit_iterative.modules.step_metrics import StepMetrics
@@ -35,7 +37,7 @@ from lit_iterative.sequences import Tokens, pad
 UNLIMITED = 2**31
 
 
-class LanguagePolicy(pl.LightningModule):
+class LanguagePolicy(FittedModule):
     """Trains a causal LM on what rounds make, and lets them sample from it.
 
     Logs ``train_loss``, and on log steps what :class:`Objective` measures; in validation what :class:`HeldOut` does.
@@ -74,7 +76,8 @@ class LanguagePolicy(pl.LightningModule):
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
     ) -> None:
-        super().__init__()
+        saving = Saving(gradient_checkpointing, lora is not None, backbone.quantised)
+        super().__init__(optimizer, lr_scheduler, lr_interval, saving)
         if backbone.quantised and (lora is None or save == "all"):
             raise SetupError(
                 "A quantised policy trains an adapter, and only that can be saved. Give it a lora, and leave save "
@@ -89,10 +92,6 @@ class LanguagePolicy(pl.LightningModule):
         self.batch_size = batch_size
         self.sampler = sampler
         self.network: Any = None
-        self._gradient_checkpointing = gradient_checkpointing
-        self._optimizer = optimizer
-        self._lr_scheduler = lr_scheduler
-        self._lr_interval = lr_interval
         self._metrics = StepMetrics()
         self._held_out_metrics = held_out.metrics()
         self._held_out_modules = torch.nn.ModuleList(self._held_out_metrics.values())  # so that they follow the device
@@ -103,10 +102,10 @@ class LanguagePolicy(pl.LightningModule):
             return
         network = self.backbone.network()
         self.codec.check_model(network)
-        if self._gradient_checkpointing:
+        if self._saving.checkpointing:
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=adapters.CHECKPOINTING)
         if self.lora is not None:
-            network = adapters.added(network, self.lora, self.backbone.quantised, self._gradient_checkpointing)
+            network = adapters.added(network, self.lora, self.backbone.quantised, self._saving.checkpointing)
         self.network = network.train()  # transformers loads in evaluation mode, which Lightning would keep
         if not self.saves_all:
             self.register_buffer(PROOF, fingerprint(self.network))
@@ -144,7 +143,9 @@ class LanguagePolicy(pl.LightningModule):
         """Return one completion a prompt; see :class:`~lit_iterative.generation.language.Engine`."""
         stops = self.codec.stop_ids(self.network.generation_config)
         target = Target(self.network, self.pad_id, stops, self.context, self.batch_size, self.decode)
-        return self.sampler.engine(target).generate(prompts, seeds, sampling)
+        longest = max(map(len, prompts), default=0) + sampling.max_new_tokens
+        with advised("sampling", lambda: scoring_advice(Load(self.batch_size, longest))):
+            return self.sampler.engine(target).generate(prompts, seeds, sampling)
 
     @property
     def context(self) -> int:
@@ -160,8 +161,9 @@ class LanguagePolicy(pl.LightningModule):
         scores: list[TokenScores] = []
         for start in range(0, len(prompts), self.batch_size):
             part = slice(start, start + self.batch_size)
-            batch = pad(prompts[part], completions[part], self.pad_id).to(self.device)
-            scored = score(self.network, batch, details)
+            batch = pad(prompts[part], completions[part], self.pad_id)
+            with advised("scoring", partial(scoring_advice, Load(*batch.input_ids.shape))):
+                scored = score(self.network, batch.to(self.device), details)
             dense = [value for value in (scored.log_probs, scored.entropy, scored.uniform) if value is not None]
             parts = [value.cpu().numpy() for value in dense]
             for row, mask in enumerate(scored.weights.bool().cpu().numpy()):
@@ -208,8 +210,9 @@ class LanguagePolicy(pl.LightningModule):
 
     def training_step(self, batch: Batch | Mapping[str, Batch], batch_idx: int) -> Tensor:
         """Return the loss: the mean over rows of each one's loss, times its weight; of several batches, their sum."""
-        parts = batch.values() if isinstance(batch, Mapping) else [batch]
-        loss = torch.stack([self._loss(part) for part in parts]).sum()
+        parts = list(batch.values()) if isinstance(batch, Mapping) else [batch]
+        with self.training_memory(Load.of(parts)):
+            loss = torch.stack([self._loss(part) for part in parts]).sum()
         self.log("train_loss", loss.detach(), on_step=True, on_epoch=False, batch_size=1)
         return loss
 
@@ -235,17 +238,10 @@ class LanguagePolicy(pl.LightningModule):
         Raises:
             SetupError: If one differs.
         """
-        with evaluating(self.network), torch.no_grad(), self.trainer.precision_plugin.forward_context():
+        precision, memory = self.trainer.precision_plugin.forward_context(), self.training_memory(Load.of([batch]))
+        with evaluating(self.network), torch.no_grad(), precision, memory:
             kind = arithmetic(self.network, str(self.trainer.precision))
             reference_error(batch, score(self.network, batch.sequences), kind)
-
-    def configure_optimizers(self) -> Any:
-        """Return the optimiser of what is trained, and the schedule where there is one."""
-        optimizer = self._optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
-        if self._lr_scheduler is None:
-            return optimizer
-        schedule = {"scheduler": self._lr_scheduler(optimizer), "interval": self._lr_interval}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     # ---- evaluation -----------------------------------------------------------------------------------
 
