@@ -11,8 +11,10 @@ runs in a process of its own, in turn with the others; the best of its turns cou
 * ours: the sampler of ``LanguagePolicy``.
 * generate: ``generate(num_return_sequences=K)``, 128 rows at a time; rows stop where their length is reached.
 * continuous batching: ``generate_batch``, every completion a request; in the first setting alone, as it takes minutes.
-* floor: what no engine can do without on this machine with these matrix products: every linear layer for every row of
-  every step, keys and values read once (the prompt's once for all its completions), and one exponential of every logit.
+* floor: what no engine can do without that does not know how long completions will be: every linear layer for every
+  row of every step, keys and values read once (the prompt's once for all its completions), one exponential of every
+  logit and every score, and the causal attention of prompts. Its linear layers multiply as PyTorch chooses, which is
+  what ``generate`` does. The floor by oneDNN multiplies as the sampler does on a CPU: it is shown, and no bar.
 """
 
 import argparse
@@ -21,7 +23,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,13 +36,14 @@ from transformers import LlamaConfig, LlamaForCausalLM, StoppingCriteria, Stoppi
 from lit_iterative.generation.draws import draw
 from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Sampling, Target
+from lit_iterative.generation.products import quick_products
 
 SHAPES = {
     "24M": {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 8, "num_attention_heads": 8},
     "125M": {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 11, "num_attention_heads": 12},
 }
 VOCABULARY, ROWS, NEW = 32_000, 128, 64
-ENGINES = ("ours", "generate", "continuous batching", "floor")
+ENGINES = ("ours", "generate", "continuous batching", "floor", "floor by oneDNN")
 
 
 @dataclass(frozen=True)
@@ -127,34 +131,49 @@ def batching(model: Any, ids: torch.Tensor, setting: Setting) -> None:
 
 
 def floor(model: Any, ids: torch.Tensor, setting: Setting) -> None:
-    """Do the products of every step, in the order of the layers, and nothing else."""
+    """Do the products and the exponentials of every step, in the order of the layers, and nothing else."""
     linear = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
     layers, heads = model.config.num_hidden_layers, model.config.num_attention_heads
     size = model.config.hidden_size // heads
-    lengths = np.sort(setting.lengths())
+    at_once = max(1, 4096 // setting.prompt)
+    for row in range(0, len(ids), at_once):
+        tokens = torch.ones(ids[row : row + at_once].numel(), 1)
+        for layer in linear[:-1]:
+            layer(tokens.expand(-1, layer.in_features).contiguous())
+        query = torch.ones(len(ids[row : row + at_once]), heads, setting.prompt, size)
+        for _ in range(layers):
+            torch.nn.functional.scaled_dot_product_attention(query, query, query, is_causal=True)
     prefix = torch.randn(max(1, ROWS // setting.k), heads, setting.prompt, size)
     own = torch.randn(ROWS, heads, setting.new, size)
-    for row in range(0, len(ids), max(1, 4096 // setting.prompt)):
-        tokens = torch.randn(min(4096, ids[row:].numel()), 1)
-        for layer in linear[:-1]:
-            torch.nn.functional.linear(tokens.expand(-1, layer.in_features).contiguous(), layer.weight)
-    total, done = int(lengths.sum()), 0
-    while done < total:  # full batches: rows that have ended are replaced
-        rows = min(ROWS, len(lengths), total - done)
-        done += rows
-        seen = setting.new // 2
+    for rows, seen in steps(setting.lengths()):
         for layer in linear:
-            out = torch.nn.functional.linear(torch.ones(rows, layer.in_features), layer.weight)
+            out = layer(torch.ones(rows, layer.in_features))
         out.exp_()
-        prompts = max(1, rows // setting.k)
+        prompts = min(max(1, rows // setting.k), len(prefix))
         query, alone = torch.ones(prompts, heads, rows // prompts, size), torch.ones(rows, heads, 1, size)
         for _ in range(layers):
-            (query @ prefix[:prompts].transpose(-1, -2)) @ prefix[:prompts]
-            (alone @ own[:rows, :, :seen].transpose(-1, -2)) @ own[:rows, :, :seen]
+            (query @ prefix[:prompts].transpose(-1, -2)).exp_() @ prefix[:prompts]
+            (alone @ own[:rows, :, :seen].transpose(-1, -2)).exp_() @ own[:rows, :, :seen]
+
+
+def floor_by_onednn(model: Any, ids: torch.Tensor, setting: Setting) -> None:
+    with quick_products(model):
+        floor(model, ids, setting)
+
+
+def steps(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Return the rows of every step, and the tokens that they have, where a row that has ended is replaced at once."""
+    waiting, ends, drawn = deque(lengths.tolist()), np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    while len(ends) or waiting:
+        new = [waiting.popleft() for _ in range(min(len(waiting), ROWS - len(ends)))]
+        ends, drawn = np.append(ends, new).astype(int), np.append(drawn, [0] * len(new)).astype(int) + 1
+        yield len(ends), round(float(drawn.mean()))
+        ends, drawn = ends[drawn < ends], drawn[drawn < ends]
 
 
 RUNS: dict[str, Callable[[Any, torch.Tensor, Setting], None]] = {
     "ours": ours, "generate": generate, "continuous batching": batching, "floor": floor,
+    "floor by oneDNN": floor_by_onednn,
 }  # fmt: skip
 
 
@@ -241,7 +260,7 @@ def compare(settings: list[Setting], turns: int) -> list[dict[str, Any]]:
 
 
 def show(results: list[dict[str, Any]], header: bool) -> None:
-    names = ["setting", "tokens/s", "x generate", "x batching", "of floor", "MiB", "MiB, generate"]
+    names = ["setting", "tokens/s", "x generate", "x batching", "of floor", "by oneDNN", "MiB", "MiB, generate"]
     rows = []
     for result in results:
         setting, seconds, memory = result["setting"], result["seconds"], result["memory"]
@@ -249,7 +268,8 @@ def show(results: list[dict[str, Any]], header: bool) -> None:
         batching_ratio = seconds.get("continuous batching", float("nan")) / seconds["ours"]
         rows.append([
             setting.name.ljust(36), f"{tokens:8.0f}", f"{seconds['generate'] / seconds['ours']:10.2f}",
-            f"{batching_ratio:10.2f}", f"{seconds['floor'] / seconds['ours']:8.2f}", f"{memory['ours']:5.0f}",
+            f"{batching_ratio:10.2f}", f"{seconds['floor'] / seconds['ours']:8.2f}",
+            f"{seconds['floor by oneDNN'] / seconds['ours']:9.2f}", f"{memory['ours']:5.0f}",
             f"{memory['generate']:13.0f}",
         ])  # fmt: skip
     if header:

@@ -1,10 +1,12 @@
-"""The only file that touches private names of Lightning and transformers; ``tests/test_compat.py`` tests each."""
+"""The only file that touches private names of Lightning, transformers and torch; ``tests/test_compat.py`` tests each."""
 
 from collections.abc import Callable
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.plugins import DoublePrecision
+from torch import Tensor, nn
 
 
 def to_device(trainer: pl.Trainer, batch: Any) -> Any:
@@ -82,3 +84,21 @@ def begin_epoch_afresh(trainer: pl.Trainer) -> None:
 def attention_of(model: Any) -> str:
     """Return the name of the attention that a transformers model uses; there is a public setter, but no getter."""
     return str(model.config._attn_implementation)
+
+
+def has_onednn() -> bool:
+    """Tell whether torch was built with oneDNN, and with the product that it uses for linear layers."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def onednn_linear(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
+    """Return a linear layer's forward pass with oneDNN's product, which has no gradient.
+
+    There is no public way to choose it in float32; torch's own compiler calls it where weights are frozen.
+    """
+
+    def forward(input: Tensor) -> Tensor:
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(input, layer.weight, layer.bias, "none", [], "")
+        return product
+
+    return forward

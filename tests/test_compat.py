@@ -176,3 +176,13 @@ def test_the_attention_of_a_model_is_what_was_set(name):
     for other in ("eager", "sdpa"):
         model.set_attn_implementation(other)
         assert _compat.attention_of(model) == other
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_onednn_multiplies_as_a_linear_layer_does(bias):
+    layer, inputs = torch.nn.Linear(48, 300, bias=bias), torch.randn(3, 1, 48)
+    assert _compat.has_onednn() == torch.backends.mkldnn.is_available()
+    with torch.no_grad():
+        found = _compat.onednn_linear(layer)(inputs)
+        torch.testing.assert_close(found, layer(inputs), rtol=1e-5, atol=1e-5)
+        assert found.shape == (3, 1, 300)

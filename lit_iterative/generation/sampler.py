@@ -16,6 +16,7 @@ from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Completion, Sampling, Target
 from lit_iterative.generation.memory import rows_that_fit
 from lit_iterative.generation.prefill import read
+from lit_iterative.generation.products import quick_products
 from lit_iterative.generation.queue import Shared, grouped
 from lit_iterative.sequences import Tokens
 
@@ -58,7 +59,7 @@ class Sampler:
         endings = Endings(self._target, sampling, prompts, limits)
         made: dict[int, Completion] = {}
         rows = rows_that_fit(self._target, prompts, int(endings.limits.max(initial=0)))
-        with replaced(self._target.network):
+        with replaced(self._target.network), quick_products(self._target.network):
             while len(made) < len(prompts):
                 missing = [number for number in range(len(prompts)) if number not in made]
                 rows = min(rows, len(missing))
