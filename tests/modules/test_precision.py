@@ -5,17 +5,10 @@ import torch
 
 from lit_iterative.errors import SetupError
 from lit_iterative.rounds.store import Store
-from tests.projects.precisions import PAGE, Cell, cells, made, page, run
-from tests.projects.saved import save
+from tests.projects.precisions import PAGE, Cell, cells, made, page, run, trained_of
 
 FAST = [pytest.param(cell, id=str(cell)) for cell in cells("cpu", "CI")]
 SLOW = [pytest.param(cell, id=str(cell), marks=pytest.mark.slow) for cell in cells("cpu", "slow")]
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """The folder of a small Llama."""
-    return save(tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.parametrize("cell", FAST + SLOW)
@@ -38,11 +31,6 @@ def check_reloads(cell, module, saved, path):
     assert before.keys() == trained.keys() == after.keys()
     assert any(not torch.equal(before[name], after[name]) for name in after)
     assert all(torch.equal(trained[name], after[name]) for name in after)
-
-
-def trained_of(module):
-    named = module.named_parameters()
-    return {name: value.detach().clone() for name, value in named if value.requires_grad}
 
 
 @pytest.mark.parametrize("cell", [pytest.param(cell, id=str(cell)) for cell in cells("cpu", "¹", "²")][::6])
