@@ -21,8 +21,8 @@ import pyarrow as pa
 from lit_iterative.errors import StoreError
 from lit_iterative.rounds.files import Files, digest
 from lit_iterative.rounds.manifest import Manifest, Shard
-from lit_iterative.rounds.verdict import path
 from lit_iterative.rounds.seal import hashes, sealed
+from lit_iterative.rounds.verdict import path
 
 SCHEMA = "data/schema.parquet"
 BOUNDARY = "boundary.ckpt"

@@ -2,7 +2,8 @@
 
 A process of its own, which imports everything once and forks for every run, so that a run takes a second.
 ``python -m tests.integration.kill_driver FOLDER random 20`` or ``… FOLDER writes 0``; with ``words`` behind it, of the
-language project, which also knows ``… FOLDER calls 0 words``.
+language project, which also knows ``… FOLDER calls 0 words``; with ``guarded``, of a run that goes back, which also
+knows ``… FOLDER return 0 guarded``.
 """
 
 import json
@@ -20,7 +21,7 @@ import torch
 
 from lit_iterative.modules.language import LanguagePolicy
 from lit_iterative.ops.language.pairs import BestWorst
-from tests.projects import spoken, tiny, words
+from tests.projects import guarded, spoken, tiny, words
 from tests.projects.pipelines import stateful
 
 
@@ -37,7 +38,8 @@ def run_tiny(folder: str) -> Any:
     return tiny.fit(folder, stateful(0.6, warmup=2, shard_size=64), data=Augmented())
 
 
-PROJECTS = {"tiny": run_tiny, "words": spoken.fit}
+PROJECTS = {"tiny": run_tiny, "words": spoken.fit, "guarded": guarded.run}
+TOLD = {"guarded": guarded.told}
 #: In which call of what to die, in the language project: of each, one in each of two rounds, or in training on them.
 CALLS = [
     (LanguagePolicy, "generate", 3),
@@ -56,17 +58,18 @@ CALLS = [
 def run(folder: str, project: str, die_at_write: int | None = None, die_in_call: int | None = None) -> None:
     """Train in this process, which is a child; optionally die in the middle of the n-th write, or in a call."""
     os.makedirs(folder, exist_ok=True)
+    os.fsync = lambda descriptor: None  # type: ignore[assignment]  # what a killed process wrote is not lost
     if die_at_write is not None:
-        _die_at(die_at_write)
+        _die_at(die_at_write, folder)
     if die_in_call is not None:
         _die_in(*CALLS[die_in_call])
     made = PROJECTS[project](folder)
     with open(os.path.join(folder, "outcome.json"), "w") as file:
-        json.dump(tiny.outcome(folder, made), file)
+        json.dump(TOLD.get(project, tiny.outcome)(folder, made), file)
 
 
-def _die_at(number: int) -> None:
-    """Kill this process when the n-th file has been half written, before it has its name.
+def _die_at(number: int, folder: str) -> None:
+    """Kill this process when the n-th file has been half written, before it has its name; 0 notes all names instead.
 
     Lightning writes checkpoints elsewhere and moves them, which between disks is a copy: they are left half in place.
     """
@@ -75,6 +78,9 @@ def _die_at(number: int) -> None:
     def deadly(move: Callable[..., None], source: str, target: str, **options: Any) -> None:
         if str(target).endswith(kinds):
             writes[0] += 1
+            if number == 0:
+                with open(os.path.join(folder, "writes.txt"), "a") as names:
+                    names.write(f"{os.path.relpath(target, folder)}\n")
             if writes[0] == number:
                 with open(source, "r+b") as file:
                     file.truncate(os.path.getsize(source) // 2)
@@ -149,9 +155,19 @@ def trial(folder: str, project: str, **kill: Any) -> dict[str, Any]:
     return {"state": state, "outcome": outcome(folder)}
 
 
+def writes_of_return(folder: str) -> range:
+    """Return the numbers of the files from the first round behind which the run goes back to the one after it."""
+    with open(os.path.join(folder, "writes.txt")) as file:
+        names = [os.path.basename(os.path.dirname(line)) + "/" + os.path.basename(line.strip()) for line in file]
+    returns = [verdict["back_to"] is not None for verdict in outcome(folder)["verdicts"]]
+    first = returns.index(True)
+    start, end = (names.index(f"round-{round:05d}/manifest.json") for round in (first, first + 1))
+    return range(start + 1, end + 2)
+
+
 def main(root: str, kind: str, count: int, project: str = "tiny") -> None:
     torch.set_num_threads(1)
-    _, seconds = child(f"{root}/whole", project)
+    _, seconds = child(f"{root}/whole", project, die_at_write=0)
     whole = outcome(f"{root}/whole")
     trials: list[dict[str, Any]] = []
     if kind == "random":
@@ -162,6 +178,9 @@ def main(root: str, kind: str, count: int, project: str = "tiny") -> None:
     elif kind == "calls":
         for number, (_, name, _) in enumerate(CALLS):
             trials.append({**trial(f"{root}/{number}", project, die_in_call=number), "in": name})
+    elif kind == "return":
+        for number in writes_of_return(f"{root}/whole"):
+            trials.append(trial(f"{root}/{number}", project, die_at_write=number))
     else:
         number = 0
         while not trials or trials[-1]["state"] != "finished":

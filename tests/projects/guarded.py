@@ -70,7 +70,7 @@ def callbacks(poisoned: list[int], guarded: bool = True) -> list[pl.Callback]:
         HardLabels(),
         Poison(poisoned),
     ]
-    rounds = Rounds([Phase(ops, merge=Append(max_age=2))], When(every_n_epochs=1, warmup_epochs=2), shard_size=64)
+    rounds = Rounds([Phase(ops, merge=Append(max_age=2))], When(every_n_epochs=1, warmup_epochs=2), shard_size=200)
     worse = Worse("val_accuracy", tolerance=0.1)
     guards = [Guard(worse, RollBack("val_accuracy", times=2)), Guard(worse, Change("threshold", 1.2))]
     return [rounds, EMATeacher(0.8), *([Guards(guards), BestRound("val_accuracy")] if guarded else [])]
@@ -78,14 +78,14 @@ def callbacks(poisoned: list[int], guarded: bool = True) -> list[pl.Callback]:
 
 def run(
     folder: str,
-    poisoned: tuple[int, ...] = (1, 2, 4, 5),
+    poisoned: tuple[int, ...] = (1, 2),
     guarded: bool = True,
     lr: float = 0.05,
     norm: bool = True,
     **options: Any,
 ) -> pl.Trainer:
-    """Train seven epochs; the same command on the same folder goes on."""
-    also = {"max_epochs": 7, **options}
+    """Train five epochs; the same command on the same folder goes on."""
+    also = {"max_epochs": 5, **options}
     return fit(folder, callbacks(list(poisoned), guarded), TinyRefreshable(), partial(TinyModule, lr, norm), **also)
 
 
@@ -107,13 +107,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("--devices", type=int, default=1)
-    parser.add_argument("--poisoned", type=int, nargs="*", default=[1, 2, 4, 5])
+    parser.add_argument("--poisoned", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--lr", type=float, default=0.05)
     parser.add_argument("--unguarded", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
     options: dict[str, Any] = {"devices": given.devices, "strategy": "ddp" if given.devices > 1 else "auto"}
     options["logger"] = CSVLogger(given.folder)
-    made = run(given.folder, tuple(given.poisoned), not given.unguarded, norm=False, **options)
+    made = run(given.folder, tuple(given.poisoned), not given.unguarded, given.lr, norm=False, **options)
     said = {**told(given.folder, made), "rank": made.global_rank}
     with open(os.path.join(given.folder, f"outcome-{made.global_rank}.json"), "w") as file:
         json.dump(said, file)

@@ -68,7 +68,7 @@ def test_an_empty_round_serves_what_was_served(tmp_path):
     again = make(store, Phase([Square(drop=1), Labelled()], merge=Append()), 2, empty)
     assert (empty.manifest.serves, again.manifest.serves) == (0, 0)
     assert again.table().equals(first.table())
-    assert empty.manifest.metrics == {"rows": 0, "coverage": 0.0}
+    assert empty.manifest.metrics == {"rows": 0, "coverage": 0.0, "new_inputs": 0}
 
 
 def test_keys_depend_on_all_that_decides_the_data_and_on_nothing_else():
