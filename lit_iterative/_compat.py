@@ -102,3 +102,35 @@ def onednn_linear(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
         return product
 
     return forward
+
+
+def has_flash_attention() -> bool:
+    """Tell whether torch's fused attention on a CPU can be called such that it gives its log-sum-exps as well."""
+    names = ("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention_for_cpu_backward")
+    return all(hasattr(torch.ops.aten, name) for name in names)
+
+
+def flash_attention(
+    query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool, factor: float
+) -> tuple[Tensor, Tensor]:
+    """Return what queries see, and the log-sum-exp of their scores, ``(rows, heads, queries)``.
+
+    The public function that it is behind gives only the former, or has to be compiled.
+    """
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    seen, total = attention(query, keys, values, 0.0, causal, attn_mask=mask, scale=factor)
+    return seen, total
+
+
+def flash_attention_backward(
+    upstream: Tensor,
+    inputs: tuple[Tensor, Tensor, Tensor],
+    outputs: tuple[Tensor, Tensor],
+    mask: Tensor | None,
+    causal: bool,
+    factor: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the derivatives by query, keys and values; outputs are those of :func:`flash_attention`."""
+    backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    found = backward(upstream, *inputs, *outputs, 0.0, causal, attn_mask=mask, scale=factor)
+    return found[0], found[1], found[2]

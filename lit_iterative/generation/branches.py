@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from lit_iterative.generation.attention import Part, Scale, hidden, part, passing
+from lit_iterative.attention.interface import Scale, passing
+from lit_iterative.attention.parts import Part, hidden, part, visible
 from lit_iterative.generation.stores import Store
 
 
@@ -72,8 +73,8 @@ class Prefill:
             )
             return seen
         places = torch.arange(length, device=query.device)
-        mask = hidden(_visible(places[:, None], places, scale.window))
-        return part(query, keys, values, scale, mask).alone()
+        mask = hidden(visible(places[:, None], places, scale.window))
+        return part(query, keys, values, scale, mask).values
 
 
 class Growth:
@@ -122,12 +123,12 @@ class Growth:
         prompt_mask, own_mask = self._masks(scale.window, query.shape[2] // tokens)
         own = part(query, keys, values, scale, own_mask)
         if self._longest_prompt == 0:
-            return own.alone().reshape(rows, heads, tokens, -1)
+            return own.values.reshape(rows, heads, tokens, -1)
         prompts = self._cache.prompts.layer(layer, keys, values)
         slots, length = len(self._lengths), self._longest_prompt
         keys, values = (room[:slots, :, :length] for room in prompts)
         seen = part(self._gathered(query), keys, values, scale, prompt_mask)
-        back = Part(*(self._scattered(value) for value in (seen.values, seen.peak, seen.total)))
+        back = Part(*(self._scattered(value) for value in (seen.values, seen.total)))
         return own.joined(back).reshape(rows, heads, tokens, -1)
 
     # ---- queries of one prompt beside each other ------------------------------------------------------
@@ -182,15 +183,15 @@ class Growth:
         within = places < self._lengths[:, None]
         if window is None or self._longest_prompt == 0:
             return None if self._same_length else hidden(within)[:, None, None]
-        visible = _visible(self.positions[:, :, None], places, window) & within[self._slots][:, None]
-        return self._gathered(hidden(visible)[:, None].repeat(1, 1, shared, 1))
+        seen = visible(self.positions[:, :, None], places, window) & within[self._slots][:, None]
+        return self._gathered(hidden(seen)[:, None].repeat(1, 1, shared, 1))
 
     def _own_mask(self, window: int | None, shared: int) -> Tensor | None:
         """Return it as ``(rows, 1, queries, own)``."""
         if self._together and self._tokens == 1 and window is None:
             return None
-        visible = _visible(self._places[:, :, None], self._range(self._end), window)
-        return hidden(visible)[:, None].repeat(1, 1, shared, 1)
+        seen = visible(self._places[:, :, None], self._range(self._end), window)
+        return hidden(seen)[:, None].repeat(1, 1, shared, 1)
 
     @cached_property
     def _places(self) -> Tensor:
@@ -199,9 +200,3 @@ class Growth:
 
     def _range(self, count: int) -> Tensor:
         return torch.arange(count, device=self._slots.device)
-
-
-def _visible(queries: Tensor, keys: Tensor, window: int | None) -> Tensor:
-    """Tell which keys a query sees, by their positions."""
-    before = keys <= queries
-    return before if window is None else before & (keys > queries - window)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lit_iterative.errors import DataError
-from lit_iterative.generation.attention import replaced
+from lit_iterative.attention.interface import replaced
 from lit_iterative.generation.branches import BranchCache, Growth
 from lit_iterative.generation.language import Target, TokenScores
 from lit_iterative.generation.prefill import read

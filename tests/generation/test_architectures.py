@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from lit_iterative._compat import attention_of
+from lit_iterative.attention.interface import NAME
 from lit_iterative.generation import probe
-from lit_iterative.generation.attention import NAME
 from lit_iterative.generation.decoder import Decoder
 from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Sampling

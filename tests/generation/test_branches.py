@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from lit_iterative.generation.attention import Scale, hidden, part
+from lit_iterative.attention.interface import Scale
+from lit_iterative.attention.parts import hidden, part
 from lit_iterative.generation.branches import BranchCache, Growth, Prefill
 from lit_iterative.generation.stores import GROWTH, Store
 

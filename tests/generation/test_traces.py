@@ -9,7 +9,7 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from lit_iterative.generation.attention import replaced
+from lit_iterative.attention.interface import replaced
 from lit_iterative.generation.decoder import Decoder
 from lit_iterative.generation.forward import ForwardPass
 from lit_iterative.generation.in_process import InProcess

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lit_iterative.generation.attention import replaced
+from lit_iterative.attention.interface import replaced
 
 NAME = "lit_iterative_masks"
 

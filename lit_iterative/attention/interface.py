@@ -1,7 +1,6 @@
-"""Attention in two parts: over a prompt that branches share, kept once, and over the tokens of each branch itself.
+"""The attention of a model is replaced for a while: transformers calls :func:`attend` in place of its own.
 
-Both parts are joined by their log-sum-exp, which is exact. transformers calls :func:`attend` in place of its own
-attention while a pass is under way (its documented ``AttentionInterface``).
+That is its documented ``AttentionInterface``; what :func:`attend` does, the pass that is under way says.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,14 +9,11 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from lit_iterative import _compat
 from lit_iterative.modes import caching
 
-#: What is added to scores that do not count: finite, so that a part without any counts for nothing, and gives no NaN.
-HIDDEN = -1e30
 NAME = "lit_iterative"
 #: Arguments of attention that change its result in ways that are unknown here.
 UNKNOWN = ("s_aux", "head_mask", "position_bias", "alibi", "block_mask")
@@ -65,6 +61,8 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attend as the pass under way does; transformers' interface of attention functions."""
     unknown = [name for name in UNKNOWN if others.get(name) is not None]
+    if others.get("dropout"):
+        unknown.append("dropout")
     if unknown or attention_mask is not None:
         raise Unsupported(f"its attention takes {', '.join(unknown) or 'a mask of its own'}")
     factor = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
@@ -105,59 +103,3 @@ def passing(current: Pass) -> Iterator[None]:
         yield
     finally:
         _PASS.reset(token)
-
-
-@dataclass(frozen=True)
-class Part:
-    """What queries see in a part of the keys, before it is divided by the sum of its weights.
-
-    Args:
-        values: The weighted sum of values, ``(rows, heads, queries, size)``.
-        peak: The highest score of each query, ``(rows, heads, queries, 1)``.
-        total: The sum of weights, which are ``exp(score - peak)``, of the same shape.
-    """
-
-    values: Tensor
-    peak: Tensor
-    total: Tensor
-
-    def joined(self, other: "Part") -> Tensor:
-        """Return what is seen in both parts together."""
-        peak = torch.maximum(self.peak, other.peak)
-        mine, others = (self.peak - peak).exp_(), (other.peak - peak).exp_()
-        values = _precise(self.values) * mine + _precise(other.values) * others
-        return (values / (self.total * mine + other.total * others)).to(self.values.dtype)
-
-    def alone(self) -> Tensor:
-        """Return what is seen in this part."""
-        return (_precise(self.values) / self.total).to(self.values.dtype)
-
-
-def part(query: Tensor, keys: Tensor, values: Tensor, scale: Scale, mask: Tensor | None) -> Part:
-    """Attend to a part of the keys.
-
-    Args:
-        query: ``(rows, heads, queries, size)``.
-        keys: ``(rows, heads, length, size)``.
-        values: Of the same shape.
-        scale: How to score.
-        mask: Added to the scores, broadcast to ``(rows, heads, queries, length)``.
-    """
-    scores = _precise(torch.matmul(query * scale.factor, keys.transpose(-1, -2)))
-    if scale.cap is not None:
-        scores = scores.div_(scale.cap).tanh_().mul_(scale.cap)
-    if mask is not None:
-        scores += mask
-    peak = scores.amax(dim=-1, keepdim=True)
-    weights = scores.sub_(peak).exp_()
-    return Part(torch.matmul(weights.to(values.dtype), values), peak, weights.sum(dim=-1, keepdim=True))
-
-
-def hidden(visible: Tensor) -> Tensor:
-    """Return what is added to scores, where a truth value says which ones count."""
-    return torch.zeros(visible.shape, device=visible.device).masked_fill_(~visible, HIDDEN)
-
-
-def _precise(values: Tensor) -> Tensor:
-    """Return values in float32, or in float64 where they are."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))

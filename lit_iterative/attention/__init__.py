@@ -1,0 +1,1 @@
+"""Attention of transformers models, replaced: prompts are kept and read once for all that grows from them."""
