@@ -29,6 +29,7 @@ from lit_iterative.generation.forward import ForwardPass, Weights
 from lit_iterative.ops.actors import Initial
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import parts_of, resolve
+from lit_iterative.rounds.command import note_command
 from lit_iterative.rounds.make import Facts, hash_parts, hash_weights, make_round
 from lit_iterative.rounds.plan import Phase, Plan, Plateau, When
 from lit_iterative.rounds.store import BOUNDARY, LAST, Store, Version, folder
@@ -167,6 +168,8 @@ class Rounds(pl.Callback):
         known = self._resumes and self._store.files.exists(INITIAL)
         if self._needs_initial() and self._ranks.rank == 0 and not known:
             save_weights(self._store.files, INITIAL, tensors_of(pl_module))
+        if self._ranks.rank == 0:
+            note_command(self._store)
         self._ranks.barrier()
 
     def _needs_initial(self) -> bool:

@@ -10,6 +10,7 @@ from lit_iterative.errors import StoreError
 from lit_iterative.inspect import text
 from lit_iterative.inspect.find import begun
 from lit_iterative.inspect.pruned import pruned_files
+from lit_iterative.rounds.command import COMMAND
 from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.seal import is_sound
 from lit_iterative.rounds.store import Store, folder
@@ -80,6 +81,8 @@ class Verifier:
         for name in self._files.list("superseded"):
             if SUPERSEDED.fullmatch(name) and self._files.exists(f"superseded/{name}/manifest.json"):
                 yield from self._round(f"superseded/{name}", None)
+        if self._files.exists(COMMAND):
+            yield from self._sealed(COMMAND)
         if self._files.exists("last.json"):
             values = yield from self._sealed("last.json")
             if values is not None:

@@ -1,60 +1,20 @@
-"""Figures of a round for TensorBoard, drawn without pyplot and readable at the size of an image card.
+"""Figures of a round, readable at the size of an image card."""
 
-Needs matplotlib, which the extra ``plots`` installs; nothing but :mod:`~lit_iterative.callbacks.telemetry`
-imports this module. Colours are those of Okabe and Ito, which colour-blind people tell apart.
-"""
-
-from collections.abc import Callable
-from functools import wraps
-from typing import ParamSpec, TypeVar
-
-import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from lit_iterative.columns import Array
+from lit_iterative.figures.style import BLUE, GREY, SKY, VERMILION, canvas, compact, new_figure, percent, styled
 from lit_iterative.rounds.diagnostics import Reliability
 
-BLUE, SKY, VERMILION, GREY = "#0072B2", "#56B4E9", "#D55E00", "#8A8A8A"
-STYLE = {
-    "font.size": 9,
-    "axes.titlesize": 8,
-    "axes.titlelocation": "left",
-    "figure.titlesize": 10,
-    "figure.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "xtick.color": "#404040",
-    "ytick.color": "#404040",
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 7.5,
-    "legend.frameon": False,
-}
 MOST_TICKS = 20
 MOST_NUMBERS = 12
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-
-def _styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw in our style whatever the user's settings are, and leave those as they were."""
-
-    @wraps(draw)
-    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.style.context(["default", STYLE]):
-            return draw(*args, **kwargs)
-
-    return styled
-
-
-@_styled
+@styled
 def class_distribution(round: int, rows: Array, before: Array | None = None, pool: Array | None = None) -> Figure:
     """Draw the rows of every class.
 
@@ -64,7 +24,7 @@ def class_distribution(round: int, rows: Array, before: Array | None = None, poo
         before: The same for the round before; left out where there are many classes.
         pool: Inputs of every true class in the pool; drawn as shares of this round's rows.
     """
-    figure, axes = _canvas(f"Round {round}: class distribution")
+    figure, axes = canvas(f"Round {round}: class distribution")
     place = np.arange(len(rows))
     if before is None or len(rows) > MOST_TICKS:  # more bars in pairs are not told apart
         axes.bar(place, rows, 0.8, color=BLUE, label="this round")
@@ -82,7 +42,7 @@ def class_distribution(round: int, rows: Array, before: Array | None = None, poo
     return figure
 
 
-@_styled
+@styled
 def reliability_diagram(round: int, bins: Reliability) -> Figure:
     """Draw accuracy against confidence, with the rows of every bin below (Guo et al., 2017, figure 1).
 
@@ -90,7 +50,7 @@ def reliability_diagram(round: int, bins: Reliability) -> Figure:
         round: Number of the round.
         bins: The bins.
     """
-    figure = _figure(f"Round {round}: reliability")
+    figure = new_figure(f"Round {round}: reliability")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     filled = bins.rows > 0
     left, width = bins.edges[:-1][filled], np.diff(bins.edges)[filled]
@@ -109,7 +69,7 @@ def reliability_diagram(round: int, bins: Reliability) -> Figure:
     floor = np.min(bins.accuracy[filled], initial=low)
     top.set(ylim=(max(0.0, 0.95 * floor) if low else 0.0, 1.0), xlim=(low, 1.0), ylabel="accuracy")
     top.set_title(f"accuracy {bins.total_accuracy:.1%}, mean confidence {bins.total_confidence:.1%}")
-    top.yaxis.set_major_formatter(FuncFormatter(_percent))
+    top.yaxis.set_major_formatter(FuncFormatter(percent))
     bottom.bar(left, bins.rows[filled], width, align="edge", color=GREY, edgecolor="white")
     bottom.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     bottom.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
@@ -118,7 +78,7 @@ def reliability_diagram(round: int, bins: Reliability) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def confusion_matrix(round: int, counts: Array) -> Figure:
     """Draw true classes against labels; colours are shares of the true class.
 
@@ -127,17 +87,17 @@ def confusion_matrix(round: int, counts: Array) -> Figure:
         counts: Rows, true classes down, labels across, shape ``(classes, classes)``.
     """
     right = np.trace(counts) / max(counts.sum(), 1)
-    figure, axes = _canvas(f"Round {round}: labels against hidden truth", f"{right:.1%} of {counts.sum()} right")
+    figure, axes = canvas(f"Round {round}: labels against hidden truth", f"{right:.1%} of {counts.sum()} right")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=FuncFormatter(_percent))
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=FuncFormatter(percent))
     bar.set_label("share of the true class")
     _matrix_axes(axes, counts, dark=shares > 0.5)
     axes.set(xlabel="pseudo-label", ylabel="true class")
     return figure
 
 
-@_styled
+@styled
 def class_flow(round: int, counts: Array) -> Figure:
     """Draw how inputs moved between classes; only changes of class are coloured.
 
@@ -150,7 +110,7 @@ def class_flow(round: int, counts: Array) -> Figure:
     flips = counts[:classes, :classes] * (1 - np.eye(classes, dtype=counts.dtype))
     both = counts[:classes, :classes].sum()
     share = f"{flips.sum() / both:.1%}" if both else "0"
-    figure, axes = _canvas(
+    figure, axes = canvas(
         f"Round {round}: class flow",
         f"{flips.sum()} of {both} ({share}) changed, {counts[classes].sum()} new, {counts[:, classes].sum()} left",
     )
@@ -168,7 +128,7 @@ def class_flow(round: int, counts: Array) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def funnel(round: int, names: list[str], rows: list[int]) -> Figure:
     """Draw how many rows every op left.
 
@@ -177,37 +137,15 @@ def funnel(round: int, names: list[str], rows: list[int]) -> Figure:
         names: Where the rows stand: the pool, then the ops in order.
         rows: Rows there.
     """
-    figure, axes = _canvas(f"Round {round}: rows after every op")
+    figure, axes = canvas(f"Round {round}: rows after every op")
     place = np.arange(len(names))
     bars = axes.barh(place, rows, 0.7, color=[GREY] + [BLUE] * (len(names) - 1))
-    axes.bar_label(bars, [_compact(count) for count in rows], padding=3, fontsize=8)
+    axes.bar_label(bars, [compact(count) for count in rows], padding=3, fontsize=8)
     axes.set_yticks(place, names)
     axes.invert_yaxis()
     axes.set(xlabel="rows", xlim=(0, 1.15 * max(1, *rows)))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     return figure
-
-
-@_styled
-def render(figure: Figure) -> Array:
-    """Return a figure as pixels, shape ``(height, width, 3)``, uint8."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
-    pixels: Array = np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]  # the same
-    return pixels
-
-
-def _figure(title: str) -> Figure:
-    figure = Figure(figsize=(3.9, 3.2), dpi=180, layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left")
-    return figure
-
-
-def _canvas(title: str, subtitle: str = "") -> tuple[Figure, Axes]:
-    figure = _figure(title)
-    axes = figure.subplots()
-    axes.set_title(subtitle)
-    return figure, axes
 
 
 def _class_ticks(axis: Axis, classes: int, margin: str | None = None) -> None:
@@ -235,17 +173,6 @@ def _matrix_axes(axes: Axes, counts: Array, dark: Array, margin: tuple[str, str]
     for row, column in np.argwhere(counts):
         colour = "white" if dark[row, column] else "#303030"
         number = axes.text(
-            column, row, _compact(counts[row, column]), ha="center", va="center", color=colour, fontsize=7
+            column, row, compact(counts[row, column]), ha="center", va="center", color=colour, fontsize=7
         )
         number.set_in_layout(False)  # inside of the axes, and a hundred of them take long to lay out
-
-
-def _compact(count: int) -> str:
-    """Write a count in few characters."""
-    if count < 10_000:
-        return str(count)
-    return f"{count / 1000:.0f}k" if count < 1_000_000 else f"{count / 1_000_000:.3g}M"
-
-
-def _percent(share: float, position: int | None = None) -> str:
-    return f"{100 * share:g}%"

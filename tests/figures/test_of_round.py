@@ -1,14 +1,23 @@
 """The figures carry the numbers that they were given, and say what they show."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from lit_iterative.rounds.diagnostics import reliability
 
 matplotlib = pytest.importorskip("matplotlib")
-figures = pytest.importorskip("lit_iterative.callbacks.figures")
+figures = pytest.importorskip("lit_iterative.figures.of_round")
+style = pytest.importorskip("lit_iterative.figures.style")
 
 ROWS = np.array([5, 0, 12])
+
+
+def render(figure):
+    """Return a figure as pixels."""
+    return np.asarray(Image.open(io.BytesIO(style.png(figure))))[..., :3]
 
 
 def bars(axes, label=None):
@@ -93,7 +102,7 @@ def test_class_flow_colours_only_changes_of_class():
 def test_class_flow_without_common_inputs_is_drawn():
     figure = figures.class_flow(1, np.array([[0, 0], [3, 0]]))
     assert figure.axes[0].get_title("left") == "0 of 0 (0) changed, 3 new, 0 left"
-    assert figures.render(figure).ndim == 3
+    assert render(figure).ndim == 3
 
 
 def test_large_matrices_have_no_numbers_and_a_margin_that_is_named():
@@ -112,8 +121,8 @@ def test_funnel_shows_rows_from_the_pool_down():
 
 @pytest.mark.parametrize("count", [0, 9_999, 10_000, 1_230_000])
 def test_counts_are_short(count):
-    assert figures._compact(count) == {0: "0", 9_999: "9999", 10_000: "10k", 1_230_000: "1.23M"}[count]
-    assert len(figures._compact(count)) <= 5
+    assert style.compact(count) == {0: "0", 9_999: "9999", 10_000: "10k", 1_230_000: "1.23M"}[count]
+    assert len(style.compact(count)) <= 5
 
 
 def every_figure(round):
@@ -133,7 +142,7 @@ def test_every_title_names_the_round():
 
 def test_pixels_of_every_figure_are_a_picture_with_nothing_cut_off():
     for figure in every_figure(1):
-        pixels = figures.render(figure)
+        pixels = render(figure)
         assert pixels.dtype == np.uint8
         assert pixels.shape == (576, 702, 3)
         border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
@@ -142,10 +151,10 @@ def test_pixels_of_every_figure_are_a_picture_with_nothing_cut_off():
 
 
 def test_settings_of_the_user_stay_and_do_not_matter():
-    plain = figures.render(figures.class_distribution(0, ROWS))
+    plain = render(figures.class_distribution(0, ROWS))
     with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 30}):
         before = dict(matplotlib.rcParams)
-        assert (figures.render(figures.class_distribution(0, ROWS)) == plain).all()
+        assert (render(figures.class_distribution(0, ROWS)) == plain).all()
         assert dict(matplotlib.rcParams) == before
 
 

@@ -1,0 +1,1 @@
+"""Figures, drawn with matplotlib, which the extra ``plots`` installs."""
