@@ -9,18 +9,29 @@ from torch import nn
 
 from lit_iterative.errors import SetupError
 from lit_iterative.modules.backbone import LoRA
+from lit_iterative.modules.memory import Saving
 
 NAME = "default"
 #: Checkpoints of activations as torch recommends them; the other kind needs inputs that have gradients.
 CHECKPOINTING = {"use_reentrant": False}
 
 
-def added(network: Any, lora: LoRA, quantised: bool, gradient_checkpointing: bool) -> Any:
-    """Return the network with an adapter; only that is trained."""
+def prepared(network: Any, lora: LoRA | None, saving: Saving) -> Any:
+    """Return the network as it is trained: with an adapter, which alone is then, and computing activations again.
+
+    Args:
+        network: A transformers causal LM.
+        lora: The adapter; all weights are trained when none.
+        saving: What saves memory.
+    """
+    if saving.checkpointing:
+        network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=CHECKPOINTING)
+    if lora is None:
+        return network
     from peft import get_peft_model, prepare_model_for_kbit_training
 
-    if quantised:
-        network = prepare_model_for_kbit_training(network, gradient_checkpointing, CHECKPOINTING)
+    if saving.quantised:
+        network = prepare_model_for_kbit_training(network, saving.checkpointing, CHECKPOINTING)
     return get_peft_model(network, lora.config())
 
 

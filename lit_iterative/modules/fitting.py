@@ -8,7 +8,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
 
 from lit_iterative.modules.memory import Load, Saving, advised, training_advice, update_advice
-from lit_iterative.modules.trainers import check_trainer, check_weights
+from lit_iterative.modules.trainers import check_not_compiled, check_trainer, check_weights
 
 
 class FittedModule(pl.LightningModule):
@@ -36,12 +36,13 @@ class FittedModule(pl.LightningModule):
         self._load = Load(0, 0)
 
     def setup(self, stage: str) -> None:
-        """Refuse a trainer that does not fit, before the network is loaded.
+        """Refuse a trainer that does not fit, and a compiled module, before the network is loaded.
 
         Raises:
             SetupError: If so.
         """
         check_trainer(self.trainer)
+        check_not_compiled(self)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser of what is trained, and the schedule where there is one."""

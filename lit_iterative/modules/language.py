@@ -22,6 +22,7 @@ from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modes import evaluating
 from lit_iterative.modules import adapters
 from lit_iterative.modules.backbone import Backbone, LoRA
+from lit_iterative.modules.compiling import compiled, uncompiled
 from lit_iterative.modules.fitting import FittedModule
 from lit_iterative.modules.folders import whole_folder
 from lit_iterative.modules.held_out import HeldOut
@@ -53,6 +54,7 @@ class LanguagePolicy(FittedModule):
         batch_size: Rows in one forward pass when sampling and scoring.
         sampler: What samples; in this process when left out.
         gradient_checkpointing: Whether to compute activations again in the backward pass rather than keep them.
+        compiler: Backend of ``torch.compile``, such as ``inductor``, for training and scoring; none when left out.
         optimizer: Makes the optimiser from the parameters that are trained.
         lr_scheduler: Makes the learning-rate schedule from the optimiser; none when left out.
         lr_interval: Whether the schedule steps every ``epoch`` or every ``step``.
@@ -72,6 +74,7 @@ class LanguagePolicy(FittedModule):
         batch_size: int = 64,
         sampler: Backend = InProcess(),  # noqa: B008  # frozen
         gradient_checkpointing: bool = False,
+        compiler: str | None = None,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
         lr_interval: Literal["epoch", "step"] = "epoch",
@@ -91,6 +94,7 @@ class LanguagePolicy(FittedModule):
         self.saves_all = save == "all" or (save is None and not backbone.quantised)
         self.batch_size = batch_size
         self.sampler = sampler
+        self.compiler = compiler
         self.network: Any = None
         self._metrics = StepMetrics()
         self._held_out_metrics = held_out.metrics()
@@ -102,10 +106,7 @@ class LanguagePolicy(FittedModule):
             return
         network = self.backbone.network()
         self.codec.check_model(network)
-        if self._saving.checkpointing:
-            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=adapters.CHECKPOINTING)
-        if self.lora is not None:
-            network = adapters.added(network, self.lora, self.backbone.quantised, self._saving.checkpointing)
+        network = compiled(adapters.prepared(network, self.lora, self._saving), self.compiler)
         self.network = network.train()  # transformers loads in evaluation mode, which Lightning would keep
         if not self.saves_all:
             self.register_buffer(PROOF, fingerprint(self.network))
@@ -144,7 +145,8 @@ class LanguagePolicy(FittedModule):
         stops = self.codec.stop_ids(self.network.generation_config)
         target = Target(self.network, self.pad_id, stops, self.context, self.batch_size, self.decode)
         longest = max(map(len, prompts), default=0) + sampling.max_new_tokens
-        with advised("sampling", lambda: scoring_advice(Load(self.batch_size, longest))):
+        advice = partial(scoring_advice, Load(self.batch_size, longest))
+        with advised("sampling", advice), uncompiled(self.compiler):
             return self.sampler.engine(target).generate(prompts, seeds, sampling)
 
     @property

@@ -32,6 +32,19 @@ def check_trainer(trainer: pl.Trainer) -> None:
         )
 
 
+def check_not_compiled(module: pl.LightningModule) -> None:
+    """Check that it is not the module's Python that is to be compiled.
+
+    Raises:
+        SetupError: If ``torch.compile(module)`` was given to the trainer.
+    """
+    if hasattr(vars(module).get("training_step"), "get_compiler_config"):
+        raise SetupError(
+            f"torch.compile({type(module).__name__}(...)) compiles tokenizing, logging and sampling too, which cannot "
+            "be. Pass the policy itself to fit, and let it compile its network: LanguagePolicy(compiler='inductor')."
+        )
+
+
 def check_weights(network: nn.Module) -> None:
     """Check that what is trained is of a type that small steps can be added to.
 
