@@ -21,7 +21,6 @@ import argparse
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
