@@ -155,6 +155,7 @@ class IterativeCLI(LightningCLI):
         """Say what the run has left, and how to look into it."""
         lines = [f"Rounds: {store.url} (lit-iterative rounds list {store.url})"]
         folders = [logger.save_dir for logger in self.trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        lines.append(f"A page about it: lit-iterative report {store.url}")
         lines += [f"Curves and figures: tensorboard --logdir {folder}" for folder in folders]
         return "\n".join(lines)
 

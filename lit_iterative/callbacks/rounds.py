@@ -23,7 +23,7 @@ from lit_iterative.callbacks.going_back import go_back
 from lit_iterative.callbacks.progress import Progress
 from lit_iterative.callbacks.ranks import TrainerRanks
 from lit_iterative.callbacks.symmetry import check_reference, is_own_reference
-from lit_iterative.callbacks.telemetry import log_round, monitor
+from lit_iterative.callbacks.telemetry import Telemetry, monitor
 from lit_iterative.errors import DataError, StoreError
 from lit_iterative.generation.forward import ForwardPass, Weights
 from lit_iterative.ops.actors import Initial
@@ -96,6 +96,7 @@ class Rounds(pl.Callback):
         self._fresh = False
         self._own_reference = False
         self._metrics: dict[str, float] = {}
+        self._telemetry = Telemetry()
 
     # ---- what you may override ------------------------------------------------------------------------
 
@@ -129,6 +130,7 @@ class Rounds(pl.Callback):
         self._data.attach(self._store, self.plan.seed)
         self._check_plan()
         checks.check_pool(self._data)  # found now, not after the warm-up
+        self._telemetry.begin(trainer, pl_module, self.plan)
         point = self._ranks.broadcast(self._store.resume_point())
         self._resumes = point is not None
         if point is not None:
@@ -144,8 +146,13 @@ class Rounds(pl.Callback):
             return trial
         return self.dirpath or os.path.join(trainer.default_root_dir, "rounds")
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Draw no more figures."""
+        self._telemetry.close()
+
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Leave nothing of a trial (``fast_dev_run``)."""
+        """Leave nothing of a trial (``fast_dev_run``), and no process."""
+        self._telemetry.close()
         if stage == "fit" and trainer.fast_dev_run and self._ranks.rank == 0:  # type: ignore[attr-defined]
             self._store.files.remove("")
 
@@ -228,6 +235,7 @@ class Rounds(pl.Callback):
         """Show the metrics of a run that had already ended, which has not trained and so has none."""
         for name, value in self._metrics.items():
             trainer.callback_metrics.setdefault(name, torch.tensor(value))
+        self._telemetry.end(trainer, self._store)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -296,7 +304,7 @@ class Rounds(pl.Callback):
             return self._turn(trainer, module, version)
         self.plateau.waited = 0  # the next plateau is one of training on the new data
         self._swap(trainer, version)
-        log_round(trainer, module, version, context.previous, context.pool)
+        self._telemetry.round(trainer, module, version, context.previous, context.pool)
         return version
 
     # ---- what guards decide ---------------------------------------------------------------------------

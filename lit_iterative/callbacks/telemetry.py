@@ -2,50 +2,158 @@
 
 Scalars go to every logger: ``round/…`` on the global step, where checkpoints and early stopping can monitor
 them, and ``by_round/…`` with the round as the step. TensorBoard also gets, with the round as the step, a
-histogram of confidence, samples of text and, where matplotlib is installed, figures.
+histogram of confidence, samples of text and, where matplotlib is installed, figures, which loggers that take
+pictures get as well; and a page of charts, and hyperparameters beside the outcome of the run.
+
+Figures are drawn in a process beside the training, and logged when they are done: at the next round or at the end.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Mapping
+from io import BytesIO
 from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard.summary import hparams
 
+from lit_iterative.callbacks.drawings import drawings, scores_by_length
+from lit_iterative.callbacks.layout import layout
+from lit_iterative.callbacks.outcome import OUTCOME, hyperparameters, outcome
+from lit_iterative.callbacks.painting import Drawing, Painter
 from lit_iterative.callbacks.samples import samples
 from lit_iterative.callbacks.snapshot import Snapshot
-from lit_iterative.columns import Array
 from lit_iterative.pool import Pool
-from lit_iterative.rounds.diagnostics import class_counts, class_flow, confusion, reliability
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.plan import Plan
+from lit_iterative.rounds.store import Store, Version
 
 EDGES = np.linspace(0.0, 1.0, 201)  # fine enough to show what passes a threshold of 0.95
+HELD_OUT = ("val_", "val/", "test_", "test/")
 
 
-def log_round(trainer: pl.Trainer, module: pl.LightningModule, version: Version, previous: Any, pool: Pool) -> None:
-    """Log a round; every rank calls this, inside of a hook that may log.
+class Telemetry:
+    """Logs the rounds of a fit; all ranks call it, and only the first one writes."""
 
-    Args:
-        trainer: The trainer.
-        module: The module whose metrics are logged.
-        version: The round.
-        previous: The round before, if there was one.
-        pool: The pool, with hidden labels where they exist.
-    """
-    module.log_dict(_monitored(version), on_epoch=True, sync_dist=True, batch_size=1)
-    monitor(trainer, version)
-    if not trainer.is_global_zero:
-        return
-    scalars = scalars_of(version.manifest)
-    for logger in trainer.loggers:
-        logger.log_metrics({f"by_round/{name}": value for name, value in scalars.items()}, step=version.round)
-    boards = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-    if boards:
-        _show(boards, version, previous, pool)
+    def __init__(self) -> None:
+        self._painter = Painter()
+        self._laid_out = False
+
+    def begin(self, trainer: pl.Trainer, module: pl.LightningModule, plan: Plan) -> None:
+        """Log what decides the run; called before Lightning does, since TensorBoard keeps what comes first.
+
+        Args:
+            trainer: The trainer.
+            module: The module, whose hyperparameters Lightning logs to other loggers.
+            plan: The plan of the rounds.
+        """
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        for logger in trainer.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                given = hyperparameters(plan, dict(module.hparams))
+                first, start, _ = _summaries(given, dict.fromkeys(OUTCOME, 0.0))
+                for summary in (first, start):
+                    logger.experiment.file_writer.add_summary(summary)
+            else:
+                logger.log_hyperparams(hyperparameters(plan))
+
+    def round(
+        self, trainer: pl.Trainer, module: pl.LightningModule, version: Version, previous: Any, pool: Pool
+    ) -> None:
+        """Log a round; every rank calls this, inside of a hook that may log.
+
+        Args:
+            trainer: The trainer.
+            module: The module whose metrics are logged.
+            version: The round.
+            previous: The round before, if there was one.
+            pool: The pool, with hidden labels where they exist.
+        """
+        module.log_dict(_monitored(version), on_epoch=True, sync_dist=True, batch_size=1)
+        monitor(trainer, version)
+        if not trainer.is_global_zero:
+            return
+        scalars = scalars_of(version.manifest) | before_of(version.manifest)
+        for logger in trainer.loggers:
+            logger.log_metrics({f"by_round/{name}": value for name, value in scalars.items()}, step=version.round)
+        if any(map(_shows, trainer.loggers)):
+            self._show(trainer.loggers, version, previous, pool)
+
+    def _show(self, loggers: list[Logger], version: Version, previous: Version | None, pool: Pool) -> None:
+        """Write the histogram and the samples, and begin the figures; an empty round has but where its rows went."""
+        now = Snapshot.of(version, pool) if version.manifest.shards else None
+        before = Snapshot.of(previous, pool) if previous is not None and now is not None else None
+        table = samples(version)
+        for board in _boards(loggers):
+            if not self._laid_out:
+                board.add_custom_scalars(layout([*version.manifest.metrics, *before_of(version.manifest), "seconds"]))
+            if now is not None and now.confidence is not None:
+                board.add_histogram("by_round/confidence_histogram", now.confidence, version.round, bins=EDGES)
+            if table is not None:
+                board.add_text("by_round/samples", table, version.round)
+        self._laid_out = True
+        _log_figures(loggers, self._painter.done())
+        for drawing in (*drawings(version.manifest, now, before, pool), *scores_by_length(version)):
+            self._painter.draw(drawing)
+        for board in _boards(loggers):
+            board.flush()
+
+    def end(self, trainer: pl.Trainer, store: Store) -> None:
+        """Log the outcome, and the figures that are left.
+
+        Args:
+            trainer: The trainer, at the end of the fit.
+            store: The store.
+        """
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        found = outcome(store)
+        for logger in trainer.loggers:
+            logger.log_metrics(found, step=trainer.global_step)
+        for board in _boards(trainer.loggers):
+            board.file_writer.add_summary(_summaries({}, {})[2])  # that the session has ended
+        _log_figures(trainer.loggers, self._painter.finish())
+
+    def close(self) -> None:
+        """Draw no more, after an error for example."""
+        self._painter.close()
+
+
+def _summaries(given: Mapping[str, Any], metrics: Mapping[str, float]) -> tuple[Summary, Summary, Summary]:
+    """Return what TensorBoard knows hyperparameters by: the table, the beginning and the end of a run."""
+    found: tuple[Summary, Summary, Summary] = hparams(given, metrics)  # type: ignore[no-untyped-call]  # torch's
+    return found
+
+
+def _boards(loggers: Iterable[Logger]) -> list[Any]:
+    return [logger.experiment for logger in loggers if isinstance(logger, TensorBoardLogger)]
+
+
+def _shows(logger: Logger) -> bool:
+    """Tell whether a logger takes pictures."""
+    return isinstance(logger, TensorBoardLogger) or hasattr(logger, "log_image")
+
+
+def _log_figures(loggers: Iterable[Logger], figures: Iterable[tuple[Drawing, bytes]]) -> None:
+    for drawing, png in figures:
+        name = f"by_round/{drawing.name}"
+        for logger in loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.file_writer.add_summary(_image(name, png), drawing.round)
+            elif hasattr(logger, "log_image"):
+                from PIL import Image
+
+                logger.log_image(name, [Image.open(BytesIO(png))], step=drawing.round)
+
+
+def _image(name: str, png: bytes) -> Summary:
+    """Return a picture as TensorBoard keeps it, without drawing it again."""
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG, section 11.2.2
+    image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
+    return Summary(value=[Summary.Value(tag=name, image=image)])
 
 
 def monitor(trainer: pl.Trainer, version: Version | None) -> None:
@@ -73,84 +181,7 @@ def scalars_of(manifest: Manifest) -> dict[str, float]:
     return {**scalars, "seconds": manifest.seconds}
 
 
-def _show(boards: list[Any], version: Version, previous: Version | None, pool: Pool) -> None:
-    """Write the histogram and the figures; an empty round has no data to show but where it went."""
-    now = Snapshot.of(version, pool) if version.manifest.shards else None
-    before = Snapshot.of(previous, pool) if previous is not None and now is not None else None
-    for board in boards:
-        if now is not None and now.confidence is not None:
-            board.add_histogram("by_round/confidence_histogram", now.confidence, version.round, bins=EDGES)
-    table = samples(version)
-    if table is not None:
-        for board in boards:
-            board.add_text("by_round/samples", table, version.round)
-    for name, image in _images(version.manifest, now, before, pool):
-        for board in boards:
-            board.add_image(f"by_round/{name}", image, version.round, dataformats="HWC")
-    for board in boards:
-        board.flush()
-
-
-def _images(
-    manifest: Manifest, now: Snapshot | None, before: Snapshot | None, pool: Pool
-) -> Iterator[tuple[str, Array]]:
-    """Yield the name and the pixels of every figure that the data allows; none without matplotlib."""
-    try:
-        from lit_iterative.callbacks import figures
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "matplotlib":
-            raise
-        _tell_of_extra()
-        return
-    names, rows = ["pool"], [manifest.pool_rows]
-    for op in manifest.ops:
-        names.append(op.name)
-        rows.append(op.rows_out)
-    yield "rows_after_ops", figures.render(figures.funnel(manifest.round, names, rows))
-    if now is not None and now.labels is not None:
-        yield from _of_labels(manifest.round, now, now.labels, before, pool)
-        yield from _of_truth(manifest.round, now, now.labels)
-
-
-@cache
-def _tell_of_extra() -> None:
-    """Say once what figures need."""
-    rank_zero_info('Figures of the rounds are left out: they need matplotlib (pip install "lit-iterative[plots]").')
-
-
-def _of_labels(
-    round: int, now: Snapshot, labels: Array, before: Snapshot | None, pool: Pool
-) -> Iterator[tuple[str, Array]]:
-    """Yield the figures that need labels alone."""
-    from lit_iterative.callbacks import figures
-
-    old = None if before is None else before.labels
-    hidden = None if pool.truth is None else np.asarray(pool.truth)
-    classes = _classes(labels, old, hidden)
-    old_rows, hidden_rows = (None if part is None else class_counts(part, classes) for part in (old, hidden))
-    rows = class_counts(labels, classes)
-    yield "class_distribution", figures.render(figures.class_distribution(round, rows, old_rows, hidden_rows))
-    if before is not None and old is not None:
-        flow = class_flow(now.ids, labels, before.ids, old, classes)
-        yield "class_flow", figures.render(figures.class_flow(round, flow))
-
-
-def _of_truth(round: int, now: Snapshot, labels: Array) -> Iterator[tuple[str, Array]]:
-    """Yield the figures that compare labels with hidden ones."""
-    from lit_iterative.callbacks import figures
-
-    if now.truth is None or not (now.truth >= 0).any():
-        return
-    known = now.truth >= 0
-    counts = confusion(now.truth, labels, _classes(labels, now.truth))
-    yield "confusion", figures.render(figures.confusion_matrix(round, counts))
-    if now.confidence is not None:
-        confidence, right = now.confidence[known], (labels == now.truth)[known]
-        # What passed a threshold would all lie in one bin of [0, 1].
-        low = min(0.95, np.floor(20 * confidence.min()) / 20)
-        bins = reliability(confidence, right, bins=10, low=low)
-        yield "reliability", figures.render(figures.reliability_diagram(round, bins))
-
-
-def _classes(*labels: Array | None) -> int:
-    return 1 + max(int(part.max(initial=0)) for part in labels if part is not None)
+def before_of(manifest: Manifest) -> dict[str, float]:
+    """Return the held-out metrics as they were in front of a round."""
+    known = manifest.metrics_before
+    return {f"before/{name}": value for name, value in known.items() if name.startswith(HELD_OUT)}

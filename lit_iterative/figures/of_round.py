@@ -1,5 +1,7 @@
 """Figures of a round, readable at the size of an image card."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -146,6 +148,33 @@ def funnel(round: int, names: list[str], rows: list[int]) -> Figure:
     axes.set(xlabel="rows", xlim=(0, 1.15 * max(1, *rows)))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     return figure
+
+
+@styled
+def scores_by_length(round: int, sides: Mapping[str, Array]) -> Figure:
+    """Draw the score of completions against their length; a slope is what a policy learns to exploit.
+
+    Args:
+        round: Number of the round.
+        sides: For each kind of completion, such as ``chosen``, lengths and scores, shape ``(2, rows)``.
+    """
+    figure, axes = canvas(f"Round {round}: score by length")
+    colours = {"rejected": VERMILION}
+    for name, (lengths, scores) in sides.items():
+        colour = colours.get(name, BLUE)
+        alpha = float(np.clip(40 / np.sqrt(max(1, len(lengths))), 0.25, 0.9))
+        slope = (
+            f", correlation {np.corrcoef(lengths, scores)[0, 1]:+.2f}" if _varies(lengths) and _varies(scores) else ""
+        )
+        axes.plot(lengths, scores, ".", color=colour, alpha=alpha, markersize=4, label=f"{name}{slope}")
+    axes.set(xlabel="tokens", ylabel="score")
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    figure.legend(loc="outside lower center", ncols=2, handlelength=1.2)
+    return figure
+
+
+def _varies(values: Array) -> bool:
+    return len(values) > 1 and bool(np.ptp(values) > 0)
 
 
 def _class_ticks(axis: Axis, classes: int, margin: str | None = None) -> None:

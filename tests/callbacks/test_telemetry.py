@@ -2,7 +2,7 @@
 
 import csv
 import io
-import sys
+import re
 import warnings
 from typing import ClassVar
 
@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import plugin_data_pb2
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lit_iterative.callbacks import PseudoLabels, telemetry
+from lit_iterative.callbacks.painting import Painter
 from lit_iterative.columns import read
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.rounds.store import Store
@@ -189,17 +192,12 @@ def test_csv_gets_the_scalars_alone(run):
 @pytest.fixture
 def drawn(monkeypatch):
     """The arguments of every figure that is drawn."""
-    from lit_iterative.callbacks import figures
-
     calls = {}
-    for name in ("class_distribution", "class_flow", "confusion_matrix", "reliability_diagram", "funnel"):
-        real = getattr(figures, name)
 
-        def spy(round, *args, name=name, real=real):
-            calls[name, round] = args
-            return real(round, *args)
+    def spy(painter, drawing):
+        calls[drawing.kind, drawing.round] = drawing.arguments
 
-        monkeypatch.setattr(figures, name, spy)
+    monkeypatch.setattr(Painter, "draw", spy)
     return calls
 
 
@@ -240,10 +238,7 @@ def test_without_hidden_labels_there_is_nothing_to_compare_with(tmp_path):
 
 
 def test_without_matplotlib_scalars_and_histograms_stay_and_one_line_names_the_extra(tmp_path, monkeypatch, caplog):
-    telemetry._tell_of_extra.cache_clear()
-    monkeypatch.delitem(sys.modules, "lit_iterative.callbacks.figures", raising=False)
-    monkeypatch.delattr("lit_iterative.callbacks.figures", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib.style", None)
+    monkeypatch.setattr("lit_iterative.callbacks.painting.find_spec", lambda name: None)
     with caplog.at_level("INFO"):
         fit(tmp_path, [board(tmp_path)])
     found = events(tmp_path)
@@ -254,12 +249,91 @@ def test_without_matplotlib_scalars_and_histograms_stay_and_one_line_names_the_e
     assert len(lines) == 1
 
 
-def test_another_missing_module_is_not_blamed_on_matplotlib(tmp_path, monkeypatch):
-    monkeypatch.delitem(sys.modules, "lit_iterative.callbacks.figures", raising=False)
-    monkeypatch.delattr("lit_iterative.callbacks.figures", raising=False)
-    monkeypatch.setitem(sys.modules, "lit_iterative.callbacks.figures", None)
-    with pytest.raises(ModuleNotFoundError, match="figures"):
+def test_a_page_of_charts_is_laid_out_once(run):
+    folder, _ = run
+    (event,) = events(folder).Tensors("custom_scalars__config__")
+    layout = layout_pb2.Layout.FromString(event.tensor_proto.string_val[0])
+    charts = {chart.title: list(chart.multiline.tag) for category in layout.category for chart in category.chart}
+    assert charts["rows"] == ["by_round/rows"]
+    assert charts["share of labels that changed"] == ["by_round/flip_rate"]
+    known = set(events(folder).Tags()["scalars"])
+    assert {tag for tags in charts.values() for tag in tags} <= known
+
+
+def test_hyperparameters_stand_beside_the_outcome(run):
+    folder, trainer = run
+    found = events(folder)
+    data = plugin_data_pb2.HParamsPluginData.FromString(
+        found.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    )
+    assert data.session_start_info.hparams["rounds/Threshold/value"].number_value == pytest.approx(0.6)
+    table = plugin_data_pb2.HParamsPluginData.FromString(
+        found.SummaryMetadata("_hparams_/experiment").plugin_data.content
+    )
+    names = {info.name.tag for info in table.experiment.metric_infos}
+    assert "outcome/best" in names
+    (logged,) = found.Scalars("outcome/rounds")
+    assert (logged.step, logged.value) == (trainer.global_step, ROUNDS)
+
+
+class Recorder(Logger):
+    """A logger as strict as those of services are: plain values, and pictures."""
+
+    def __init__(self):
+        super().__init__()
+        self.metrics, self.hyperparameters, self.pictures = [], {}, []
+
+    name, version = "recorder", 0
+
+    def log_hyperparams(self, params, *args, **kwargs):
+        values = dict(params)
+        assert all(isinstance(value, bool | int | float | str) and len(str(value)) <= 250 for value in values.values())
+        self.hyperparameters.update(values)
+
+    def log_metrics(self, metrics, step=None):
+        assert all(isinstance(value, int | float) and re.fullmatch(r"[\w/. -]+", name) for name, value in metrics.items())
+        self.metrics.append((metrics, step))
+
+    def log_image(self, key, images, step=None):
+        self.pictures.append((key, step, images[0].size))
+
+
+def test_any_logger_of_lightning_gets_scalars_outcome_hyperparameters_and_pictures(tmp_path):
+    logger = Recorder()
+    fit(tmp_path, logger, Validated())
+    steps = [step for metrics, step in logger.metrics if "by_round/coverage" in metrics]
+    assert steps == list(range(ROUNDS))
+    outcome = next(metrics for metrics, _ in logger.metrics if "outcome/best" in metrics)
+    after = [v.manifest.metrics_before["val_accuracy"] for v in versions(tmp_path)][1:]
+    assert outcome["outcome/best"] >= max(after)
+    assert logger.hyperparameters["rounds/Threshold/value"] == 0.6
+    assert {(f"by_round/{name}", ROUNDS - 1, (702, 576)) for name in EVERY} <= set(logger.pictures)
+
+
+def test_the_painter_that_dies_is_told_of_and_training_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib/__init__.py").write_text("raise SystemExit(3)")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         fit(tmp_path, [board(tmp_path)])
+    assert len([one for one in said if "Figures of the rounds are missing" in str(one.message)]) == 1
+    assert len(events(tmp_path).Scalars("by_round/coverage")) == ROUNDS
+
+
+def test_an_error_in_training_leaves_no_process(tmp_path, monkeypatch):
+    started = []
+    real = Painter._ready
+    monkeypatch.setattr(Painter, "_ready", lambda self: (real(self), started.append(self._process))[0])
+
+    class Stop(pl.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            if started:
+                raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fit(tmp_path, [board(tmp_path)], callbacks=[Stop()])
+    assert started[0].poll() is not None or started[0].wait(10) is not None
 
 
 @pytest.mark.filterwarnings("ignore:Round . is empty")
@@ -337,7 +411,7 @@ def test_other_ranks_monitor_but_write_nothing(tmp_path, monkeypatch):
             self.values, self.options = values, options
 
     module = Listener()
-    telemetry.log_round(Rank1(), module, version, None, Told().pool())
+    telemetry.Telemetry().round(Rank1(), module, version, None, Told().pool())
     assert module.values["round/rows"] == version.manifest.rows
     assert module.options["sync_dist"]
     assert Rank1.callback_metrics["round/rows"] == version.manifest.rows
