@@ -64,11 +64,14 @@ STRATEGIES = {
     "gpus": "DDP, several GPUs",
     "sharded": "FSDP, FSDP2 (`ModelParallelStrategy`), DeepSpeed",
 }
+#: Strategies whose cells are all alike.
+ALIKE = {"gpu": "GPU", "gpus": "GPU", "sharded": "³"}
 #: Sentences of the page, by the sign that stands in a cell.
 SIGNS = {
     "CI": "two rounds run in every test run",
     "slow": "two rounds run in `make test-slow`",
-    "-": "not run; a GPU, where it needs one, was not at hand",
+    "-": "not run",
+    "GPU": "not run (needs a GPU)",
     "¹": "refused: float16 weights lose small updates, and 1e-8, the epsilon of AdamW, is 0 there",
     "²": "refused: there is no adapter to switch off",
     "³": "refused: the weights would be spread over devices, and sampling and scoring need them whole",
@@ -104,12 +107,10 @@ class Cell:
     @property
     def sign(self) -> str:
         """What stands in the table."""
-        if self.strategy == "sharded":
-            return "³"
+        if self.strategy in ALIKE:
+            return ALIKE[self.strategy]
         if self.precision == "16-true":
             return "¹"
-        if self.strategy.startswith("gpu"):
-            return "-"
         if self.reference == "Base()" and self.base == FULL:
             return "²"
         return self._ranks_sign() if self.strategy == "ddp" else self._sign()
@@ -207,6 +208,8 @@ def tables() -> str:
 
 
 def _table(strategy: str) -> str:
+    if strategy in ALIKE:
+        return f"Every cell: {ALIKE[strategy]}"
     lines = ["| precision | what is trained |" + "".join(f" {_code(name)} |" for name in REFERENCES)]
     lines.append("|---|---|" + "---|" * len(REFERENCES))
     for precision, base in product(PRECISIONS, BASES):
