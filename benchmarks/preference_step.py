@@ -1,22 +1,21 @@
-"""Time and peak memory of a preference step: completion positions in chunks, against the logits of all positions.
+"""Time and peak memory of a step of DPO, against a naive step and against TRL's ``DPOTrainer``.
 
-Run ``python benchmarks/preference_step.py`` (the setting with a bar, some minutes on two cores), with ``--quick`` (the
-same smaller, within a minute) or with ``--table`` (prompts, completions and vocabularies of many sizes, an hour). It
-needs ``pip install "lit-iterative[language]"``.
+Run ``python benchmarks/preference_step.py --trl PYTHON`` with the interpreter of an environment that has TRL (the
+settings with a bar, some minutes on two cores), with ``--quick`` (one of them smaller, within a minute), or with
+``--table`` (many sizes, an hour). Without ``--trl``, only the naive step is compared with. It needs
+``pip install "lit-iterative[language]"``.
 
-Networks are Llama-shaped with random weights in float32; the reference's log-probabilities are given, as a round gives
-them. A step is the forward pass of all pairs, the loss of DPO, the backward pass, and AdamW. Every way takes the same
-steps in a process of its own, in turn with the others; the best of its steps counts, and the memory added at the peak
-to what the process took with the network loaded. The losses of the steps must agree.
+Networks are Llama-shaped with random weights in float32; all ways load the same, and are given the same pairs, whose
+references are known before the step. K completions of a prompt make K / 2 pairs, and all pairs are one batch. A way
+takes its steps in a process of its own, in turn with the others; the fastest of its steps counts, and the memory added
+at the peak to what the process took with the network loaded. The losses of all steps must agree, whoever took them.
 
-* ours: ``score`` of ``lit_iterative.losses.log_probs``, which is what ``LanguagePolicy`` trains with.
-* full logits: the network's own forward pass, and then the log-probabilities of completions from its logits.
-
-In the setting with a bar the matrix products alone allow 1.44 times the speed: the body takes 125 billion operations,
-the last layer 151 with the logits of all positions, and 67 without.
-
-Another library is one more function in ``WAYS``, or, where it needs an environment of its own, one more process that
-prints the same line as ``work``.
+* ours: what ``LanguagePolicy`` trains with, under Lightning's Trainer: every prompt once, nothing padded, no logits but
+  those of completions, and these never all at a time.
+* naive: padded rows and the logits of all positions, under Lightning's Trainer.
+* TRL: ``DPOTrainer`` with references computed beforehand, and activations kept; what it says itself about its logits.
+* floor: the matrix products alone that any step takes, forward and twice backward: every linear layer for every token
+  that differs, the last one for completions; attention, and everything else, is left out.
 """
 
 import argparse
@@ -24,157 +23,260 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 from common import conclude, show_table
+from torch.utils.data import DataLoader
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from lit_iterative.losses.batch import PairLogProbs
+from lit_iterative.batches import Collate, Pairs
 from lit_iterative.losses.log_probs import Scored, from_logits, score
-from lit_iterative.losses.table import find_loss
-from lit_iterative.sequences import Sequences, pad
+from lit_iterative.modules.objective import Objective
+from lit_iterative.sequences import Sequences
 
 SHAPE = {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 8, "num_attention_heads": 8}
+RATE, EPSILON = 1e-5, 1e-8
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is trained on; ``frozen`` leaves out the last layer, as training an adapter does."""
+    """What is trained on; the bars are of speed and of memory, against TRL."""
 
     prompt: int = 128
     completion: int = 64
     vocabulary: int = 32_000
-    pairs: int = 8
-    frozen: bool = False
+    prompts: int = 8
+    k: int = 2
+    bar: float | None = None
+    memory_bar: float | None = None
 
     @property
     def name(self) -> str:
-        trained = ", last layer frozen" if self.frozen else ""
-        return f"prompt {self.prompt}, completion {self.completion}, vocabulary {self.vocabulary:,}{trained}"
+        return f"prompt {self.prompt}, completion {self.completion}, K={self.k}, vocabulary {self.vocabulary:,}"
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that differ, of which a step has to be taken: each completion begins with the last of its prompt."""
+        return self.prompts * (self.prompt - 1 + self.k * self.completion)
 
 
-def full_logits(model: Any, batch: Sequences) -> Scored:
+BARS = [Setting(bar=10.0, memory_bar=0.23), Setting(512, prompts=2, k=8, bar=15.0)]
+
+
+def table() -> list[Setting]:
+    """Many sizes, with as many prompts as make some 3,000 tokens of padded rows, but one at least."""
+    return [
+        Setting(prompt, completion, vocabulary, max(1, 3072 // (k * (prompt + completion))), k)
+        for vocabulary in (32_000, 152_000)
+        for prompt in (32, 512, 2048)
+        for completion in (32, 512)
+        for k in (2, 16)
+    ]
+
+
+# ---- ways ---------------------------------------------------------------------------------------------
+
+
+def naive(model: Any, batch: Sequences) -> Scored:
     output = model(
-        input_ids=batch.input_ids,
-        attention_mask=batch.attention_mask,
-        position_ids=batch.position_ids,
-        use_cache=False,
+        input_ids=batch.input_ids, attention_mask=batch.attention_mask, position_ids=batch.position_ids, use_cache=False
     )
     return from_logits(output.logits, batch)
 
 
-WAYS: dict[str, Callable[[Any, Sequences], Scored]] = {"ours": score, "full logits": full_logits}
+WAYS: dict[str, Callable[[Any, Sequences], Scored]] = {"ours": score, "naive": naive}
 
 
-def work(way: str, setting: Setting, steps: int) -> None:
-    """Take a step and then some more, and print the seconds of the fastest, the memory added in MiB, and the losses."""
-    torch.manual_seed(0)
-    lengths = setting.prompt + setting.completion
-    config = LlamaConfig(vocab_size=setting.vocabulary, max_position_embeddings=lengths, **SHAPE)
-    model = LlamaForCausalLM(config).train()
-    model.lm_head.requires_grad_(not setting.frozen)
-    optimizer = torch.optim.AdamW((part for part in model.parameters() if part.requires_grad), lr=1e-4)
-    prompts = torch.randint(3, setting.vocabulary, (setting.pairs, setting.prompt)).tolist()
-    completions = torch.randint(3, setting.vocabulary, (2 * setting.pairs, setting.completion)).tolist()
-    batch = pad(prompts * 2, completions, 0)
-    reference = torch.linspace(-1, 1, 2 * setting.pairs) - 10 * setting.completion
+class Policy(pl.LightningModule):
+    """Trains a network by DPO."""
+
+    def __init__(self, network: Any, way: str) -> None:
+        super().__init__()
+        self.network, self.way, self.objective = network, WAYS[way], Objective("dpo", {"beta": 0.1})
+        self.seconds: list[float] = []
+        self.losses: list[float] = []
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        self._start = time.perf_counter()
+
+    def training_step(self, batch: Pairs, _: int) -> torch.Tensor:
+        loss = self.objective.losses(batch, self.way(self.network, batch.sequences), lambda total: total).mean()
+        self.losses.append(float(loss.detach()))
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.seconds.append(time.perf_counter() - self._start)
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.AdamW(self.parameters(), lr=RATE, eps=EPSILON, weight_decay=0.0)
+
+
+def work(way: str, folder: Path) -> dict[str, Any]:
+    """Take the steps, and return the seconds of the fastest, the memory added in MiB, and the losses."""
+    setting, pairs = (json.loads((folder / name).read_text()) for name in ("setting.json", "rows.json"))
+    network = LlamaForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).train()
+    batch = [{"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected} for prompt, chosen, rejected in pairs]
     before = peak()
+    with torch.no_grad():  # the reference is the policy that training starts from, as in a round
+        made = Collate(pad_id=1)(batch)
+        known = WAYS[way](network, made.sequences).sums.chunk(2)
+    made.columns |= {"chosen_ref_logp": known[0], "rejected_ref_logp": known[1]}
+    trainer = pl.Trainer(
+        max_epochs=setting["steps"], accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    policy = Policy(network, way)
+    trainer.fit(policy, DataLoader([made], batch_size=None))
+    return {"seconds": min(policy.seconds[1:]), "memory": peak() - before, "losses": policy.losses}
 
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = dpo(WAYS[way](model, batch), reference)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
 
-    losses, seconds = [step()], []
-    for _ in range(steps):
+def floor(setting: Setting, steps: int) -> float:
+    """Return the seconds of the products of a step."""
+    model = LlamaForCausalLM(config_of(setting))
+    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+    scored = setting.prompts * setting.k * setting.completion
+    best = float("inf")
+    for _ in range(steps + 1):
         start = time.perf_counter()
-        losses.append(step())
-        seconds.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": min(seconds), "memory": peak() - before, "losses": losses}))
+        with torch.no_grad():
+            for layer in layers:
+                last = layer is model.lm_head
+                rows = scored if last else setting.tokens
+                for part in range(0, rows, 512 if last else rows):  # logits of so many are held at a time
+                    inputs = torch.ones(min(512 if last else rows, rows - part), layer.in_features)
+                    outputs = layer(inputs)
+                    outputs @ layer.weight
+                    outputs.T @ inputs
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+# ---- what is measured ---------------------------------------------------------------------------------
 
 
 def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def dpo(scored: Scored, reference: torch.Tensor) -> torch.Tensor:
-    (chosen, rejected), tokens = scored.sums.chunk(2), scored.tokens.chunk(2)
-    return find_loss("dpo", {"beta": 0.1})(PairLogProbs(chosen, rejected, *tokens, *reference.chunk(2))).mean()
+def config_of(setting: Setting) -> LlamaConfig:
+    lengths = setting.prompt + setting.completion
+    return LlamaConfig(vocab_size=setting.vocabulary, max_position_embeddings=lengths, **SHAPE)
 
 
-def measure(way: str, setting: Setting, steps: int) -> dict[str, Any]:
+def prepare(setting: Setting, folder: Path, steps: int) -> None:
+    """Write the network and the pairs that all ways are given."""
+    torch.manual_seed(0)
+    LlamaForCausalLM(config_of(setting)).save_pretrained(folder / "model")
+    draw = torch.Generator().manual_seed(0)
+
+    def tokens(count: int) -> list[int]:
+        return torch.randint(3, setting.vocabulary, (count,), generator=draw).tolist()
+
+    rows = []
+    for _ in range(setting.prompts):
+        prompt = tokens(setting.prompt)
+        rows += [(prompt, *([*tokens(setting.completion - 1), 0] for _ in range(2))) for _ in range(setting.k // 2)]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    (folder / "setting.json").write_text(json.dumps({**asdict(setting), "steps": steps, "rate": RATE, "epsilon": EPSILON}))
+
+
+def measure(way: str, folder: Path, trl: str | None) -> dict[str, Any]:
     """Return what a process of its own measured."""
-    command = [sys.executable, __file__, "--worker", way, json.dumps(asdict(setting)), "--steps", str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    here = Path(__file__)
+    command = [trl, here.with_name("peers.py")] if way == "TRL" else [sys.executable, here, "--worker", way]
+    done = subprocess.run([*map(str, command), str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"{setting.name}, {way}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        print(f"{way}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return {"seconds": float("nan"), "memory": float("nan"), "losses": []}
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
-def compare(settings: list[Setting], turns: int, steps: int) -> list[dict[str, tuple[float, float]]]:
-    """Measure all ways in turn, setting by setting, and return the seconds and the memory of each."""
-    results, lines = [], []
-    for setting in settings:
-        runs: dict[str, list[Any]] = {way: [] for way in WAYS}
+def compare(setting: Setting, turns: int, steps: int, trl: str | None) -> dict[str, dict[str, Any]]:
+    """Measure all ways in turn, and return the best of each."""
+    ways = [*WAYS, *(["TRL"] if trl else [])]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(setting, folder, steps)
+        runs = {way: [] for way in ways}
         for _ in range(turns):
-            for way in WAYS:
-                runs[way].append(measure(way, setting, steps))
-        check_equal([run["losses"] for way in WAYS for run in runs[way]])
-        best = {way: tuple(min(run[key] for run in runs[way]) for key in ("seconds", "memory")) for way in WAYS}
-        results.append(best)
-        (ours, small), (theirs, large) = best["ours"], best["full logits"]
-        cells = [f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / ours:.2f}", f"{small:,.0f}", f"{large:,.0f}"]
-        lines.append([setting.name, *cells, f"{small / large:.2f}"])
-    show_table(["setting", "s a step", "s, full logits", "times", "MiB", "MiB, full logits", "share"], lines)
-    return results
+            for way in ways:
+                runs[way].append(measure(way, folder, trl))
+    best = {way: {key: min(run[key] for run in runs[way]) for key in ("seconds", "memory")} for way in ways}
+    for way in ways:
+        best[way]["losses"] = runs[way][0]["losses"]
+    best["floor"] = {"seconds": floor(setting, steps)}
+    return best
 
 
-def check_equal(losses: list[list[float]]) -> None:
-    """Raise if the ways do not train the same."""
-    known = [torch.tensor(values) for values in losses if values]
-    for values in known[1:]:
-        torch.testing.assert_close(values, known[0], rtol=1e-3, atol=1e-4)
+def line(setting: Setting, best: dict[str, dict[str, Any]]) -> list[str]:
+    ours, cells = best["ours"], [setting.name, f"{best['ours']['seconds']:.2f}", f"{best['ours']['memory']:,.0f}"]
+    for way in ("naive", "TRL"):
+        other = best.get(way, {"seconds": float("nan"), "memory": float("nan")})
+        cells += [f"{other['seconds'] / ours['seconds']:.2f}", f"{ours['memory'] / other['memory']:.2f}"]
+    return [*cells, f"{best['floor']['seconds'] / ours['seconds']:.2f}"]
 
 
-def table() -> list[Setting]:
-    """Prompts, completions and vocabularies of many sizes, with as many pairs as make 3,072 tokens at most."""
-    return [
-        Setting(prompt, completion, vocabulary, max(1, 1536 // (prompt + completion)))
-        for vocabulary in (32_000, 152_000)
-        for prompt in (32, 512, 2048)
-        for completion in (32, 512)
-    ]
+def difference(best: dict[str, dict[str, Any]]) -> float:
+    """Return how far the losses of ways are apart at most."""
+    known = [torch.tensor(best[way]["losses"]) for way in best if best[way].get("losses")]
+    return max(float((losses - known[0]).abs().max()) for losses in known)
+
+
+def verdicts(setting: Setting, best: dict[str, dict[str, Any]]) -> None:
+    ours, share = best["ours"], best["floor"]["seconds"] / best["ours"]["seconds"]
+    if "TRL" in best and setting.bar is not None:
+        ratio, possible = best["TRL"]["seconds"] / ours["seconds"], best["TRL"]["seconds"] / best["floor"]["seconds"]
+        beyond = possible < setting.bar
+        note = f" (the floor allows {possible:.1f}; {share:.2f} of it reached, 0.7 asked for)" if beyond else ""
+        holds = ratio >= setting.bar or (beyond and share >= 0.7)
+        conclude(f"{setting.name}: speed against TRL{note}", round(ratio, 2), setting.bar, holds)
+    if "TRL" in best and setting.memory_bar is not None:
+        part = ours["memory"] / best["TRL"]["memory"]
+        conclude(f"{setting.name}: memory against TRL", round(part, 2), setting.memory_bar, part <= setting.memory_bar)
+    slowest = min(best[way]["seconds"] for way in best if way not in ("ours", "floor")) / ours["seconds"]
+    conclude(f"{setting.name}: speed against the best of the others", round(slowest, 2), 1.0, slowest >= 1.0)
+    apart = difference(best)
+    conclude(f"{setting.name}: losses of all steps agree", apart, 1e-3, apart <= 1e-3)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="measure the same thing smaller")
+    parser.add_argument("--quick", action="store_true", help="one setting, smaller")
     parser.add_argument("--table", action="store_true", help="many sizes")
+    parser.add_argument("--trajectory", action="store_true", help="50 steps of the first setting")
+    parser.add_argument("--trl", metavar="PYTHON", help="the interpreter of an environment that has TRL")
     parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    warnings.filterwarnings("ignore")
     if given.worker:
-        work(given.worker[0], Setting(**json.loads(given.worker[1])), given.steps)
+        print(json.dumps(work(given.worker[0], Path(given.worker[1]))))
         return
-    if given.table:
-        compare(table(), 1, given.steps)
-        return
-    settings = [Setting(pairs=4)] if given.quick else [Setting(), Setting(frozen=True)]
-    result, *_ = compare(settings, 1 if given.quick else given.turns, 2 if given.quick else given.steps)
-    (ours, small), (theirs, large) = result["ours"], result["full logits"]
-    print()
-    speed, share = theirs / ours, small / large
-    conclude("a step is faster than one with full logits", round(speed, 2), 1.3, speed >= 1.3)
-    conclude("a step adds a share of the memory of one with full logits", round(share, 2), 0.8, share <= 0.8)
+    settings, turns, steps = BARS, given.turns, given.steps
+    if given.quick:
+        settings, turns, steps = [Setting(prompts=4)], 1, 3
+    elif given.trajectory:
+        settings, turns, steps = [Setting(32, 16, prompts=4)], 1, 50
+    elif given.table:
+        settings, turns = table(), 1
+    results = []
+    for setting in settings:
+        results.append(compare(setting, turns, steps, given.trl))
+        print(setting.name, {way: round(found["seconds"], 3) for way, found in results[-1].items()}, flush=True)
+    header = ["setting", "s a step", "MiB", "x naive", "memory", "x TRL", "memory", "of floor"]
+    show_table(header, [line(*pair) for pair in zip(settings, results, strict=True)])
+    for setting, best in zip(settings, results, strict=True):
+        verdicts(setting, best)
 
 
 if __name__ == "__main__":

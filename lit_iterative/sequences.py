@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from lit_iterative.errors import DataError
+from lit_iterative.trees import Tokens, Trees, planted
 
-Tokens = Sequence[int]
+__all__ = ["Sequences", "Tokens", "pad"]
 
 
 class Sequences:
@@ -25,12 +26,16 @@ class Sequences:
         attention_mask: 1 for tokens, 0 for padding, ``(rows, length)``.
         completion_mask: The weight of every token in the loss, ``(rows, length)``, float32; 0 for prompt and
             padding, and for the completion 1 unless weights were given.
+        trees: The same without padding, every prompt once, where it is known.
     """
 
-    def __init__(self, input_ids: Tensor, attention_mask: Tensor, completion_mask: Tensor) -> None:
+    def __init__(
+        self, input_ids: Tensor, attention_mask: Tensor, completion_mask: Tensor, trees: Trees | None = None
+    ) -> None:
         self.input_ids = input_ids
         self.attention_mask = attention_mask
         self.completion_mask = completion_mask
+        self.trees = trees
 
     @property
     def position_ids(self) -> Tensor:
@@ -43,11 +48,14 @@ class Sequences:
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Sequences":
         """Return the batch on a device."""
         parts = (self.input_ids, self.attention_mask, self.completion_mask)
-        return Sequences(*(part.to(device, non_blocking=non_blocking) for part in parts))
+        ids, attention, mask = (part.to(device, non_blocking=non_blocking) for part in parts)
+        return Sequences(ids, attention, mask, None if self.trees is None else self.trees.to(device))
 
     def pin_memory(self) -> "Sequences":
         """Return the batch in pinned memory."""
-        return Sequences(*(part.pin_memory() for part in (self.input_ids, self.attention_mask, self.completion_mask)))
+        parts = (self.input_ids, self.attention_mask, self.completion_mask)
+        ids, attention, mask = (part.pin_memory() for part in parts)
+        return Sequences(ids, attention, mask, self.trees)
 
 
 def pad(
@@ -86,7 +94,7 @@ def pad(
         ids[row, :length] = torch.tensor([*prompt, *completion])
         attention[row, :length] = 1
         mask[row, len(prompt) : length] = 1.0 if weights is None else _weights(weights[row], len(completion))
-    return Sequences(ids, attention, mask)
+    return Sequences(ids, attention, mask, planted(prompts, completions))
 
 
 def _weights(weights: Sequence[float] | None, tokens: int) -> Tensor | float:

@@ -1,7 +1,8 @@
 """Log-probabilities of completions: the one primitive that scores policy and reference alike.
 
 Completion positions only, EOS included, prompt and padding excluded, temperature 1; float32 whatever the model's
-precision, but for float64. No logits are made for other positions, and never all at a time, where the network allows.
+precision, but for float64. Where the network allows, every prompt is read once for all of its completions, nothing is
+padded, and no logits are made for other positions, and never all at a time.
 """
 
 import math
@@ -11,9 +12,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lit_iterative.attention.interface import Unsupported
+from lit_iterative.attention.probe import growing, remember, takes_trees
 from lit_iterative.losses.projection import token_log_probs
 from lit_iterative.losses.split import split
 from lit_iterative.sequences import Sequences
+from lit_iterative.trees import Trees
 
 
 class Scored(NamedTuple):
@@ -58,6 +62,34 @@ def score(model: Any, batch: Sequences, details: bool = False) -> Scored:
         >>> score(uniform, pad([[1]], [[2, 3]], pad_id=0)).sums.exp()
         tensor([0.0625])
     """
+    if batch.trees is not None and takes_trees(model):
+        state = torch.get_rng_state()
+        try:
+            return _of_trees(model, batch, batch.trees, details)
+        except Unsupported as error:  # what shows in training alone, such as dropout
+            torch.set_rng_state(state)
+            remember(model, str(error))
+    return _of_rows(model, batch, details)
+
+
+def _of_trees(model: Any, batch: Sequences, trees: Trees, details: bool) -> Scored:
+    """Score completions where each prompt is read once, and nothing is padded."""
+    inputs = {"input_ids": trees.input_ids, "position_ids": trees.position_ids, "use_cache": False}
+    parts, tokens = split(model), len(trees.targets)
+    measure = spread if details else None
+    with growing(model, trees):
+        if parts is None:
+            values = _values(model(**inputs, logits_to_keep=tokens).logits[0, -tokens:], trees.targets, details)
+        else:
+            hidden = parts.body(**inputs).last_hidden_state[0, -tokens:]
+            values = token_log_probs(hidden, parts.head, trees.targets, parts.finish, measure)
+    weights, rows, places = _completions(batch)
+    sources = trees.sources[rows, places]
+    return _dense([value[sources] for value in values], weights, rows, places)
+
+
+def _of_rows(model: Any, batch: Sequences, details: bool) -> Scored:
+    """Score completions, a padded row each."""
     inputs = {
         "input_ids": batch.input_ids,
         "attention_mask": batch.attention_mask,
@@ -77,10 +109,14 @@ def score(model: Any, batch: Sequences, details: bool = False) -> Scored:
 def from_logits(logits: Tensor, batch: Sequences, details: bool = False) -> Scored:
     """Score completions by logits ``(rows, length, vocabulary)``; those at position t predict the token at t + 1."""
     weights, rows, places = _completions(batch)
-    found = logits[rows, places]
-    every = found.to(torch.promote_types(found.dtype, torch.float32)).log_softmax(dim=-1)
-    log_probs = every.gather(-1, batch.input_ids[rows, places + 1][:, None]).squeeze(-1)
-    return _dense((log_probs, *(spread(every) if details else ())), weights, rows, places)
+    values = _values(logits[rows, places], batch.input_ids[rows, places + 1], details)
+    return _dense(values, weights, rows, places)
+
+
+def _values(logits: Tensor, tokens: Tensor, details: bool) -> tuple[Tensor, ...]:
+    """Return log-probabilities of tokens by the logits that predict them, and more on request."""
+    every = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
+    return every.gather(-1, tokens[:, None]).squeeze(-1), *(spread(every) if details else ())
 
 
 def _completions(batch: Sequences) -> tuple[Tensor, Tensor, Tensor]:
