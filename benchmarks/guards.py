@@ -1,15 +1,14 @@
 """Guards on runs that are made to collapse, and on healthy ones: false alarms, misses, and what is shipped.
 
-Run ``python benchmarks/guards.py`` (ten seeds, about ten minutes on one core) or with ``--quick`` (three seeds, fewer
-rounds). It needs ``pip install "lit-iterative[digits,language]"``. Two healthy runs are spoilt in one place each:
+Run ``python benchmarks/guards.py`` (ten seeds, about ten minutes on one core) or with ``--quick`` (two seeds). It
+needs ``pip install "lit-iterative[digits,language]"``. Two healthy runs are spoilt in one place each:
 
 * digits: pseudo-labels for the handwritten digits, 20 labels a class, and a small network.
   ``noisy teacher``: from the second round on most labels are drawn at random. ``one class``: most labels become 0.
   ``stuck``: the learning rate is 0.
 * sums: a small Llama, warmed up on sums that are worked out, learns from its own right answers (rejection sampling).
-  ``long is good``: it learns from its longest completions instead. ``cold loop``: from the second round on the
-  temperature is 0. ``own votes``: it learns from all completions that won the vote, right or wrong.
-  ``spendthrift``: it samples four times as much.
+  ``long is good``: it learns from its longest completions, at five times the rate. ``cold loop``: from the second
+  round on the temperature is 0. ``spendthrift``: it samples four times as much.
 
 Every guard watches every run and only warns, with the same bounds in all of them, which were chosen on seeds from 100
 on; reported are seeds from 0 on. A guard that fires on a healthy run is a false alarm; one that does not fire on a run
@@ -42,7 +41,7 @@ from lit_iterative.generation.language import Sampling
 from lit_iterative.guards import (
     AnswerCollapse,
     Budget,
-    CanariesMiscalibrated,
+    CanariesOverconfident,
     CanariesWrong,
     ClassCollapse,
     Condition,
@@ -157,15 +156,14 @@ CASES = [
         DIGITS,
         "noisy teacher",
         {"ops": [Spoil(0.8)]},
-        (LabelFlips, Disagreement, CanariesWrong, CanariesMiscalibrated),
+        (LabelFlips, Disagreement, CanariesWrong, CanariesOverconfident),
     ),
     Case(DIGITS, "one class", {"ops": [Spoil(0.8, zero=True)]}, (Worse, ClassCollapse, CanariesWrong)),
     Case(DIGITS, "stuck", {"rate": 0.0}, (NoNewData, NoGain, LittleToGain)),
     Case(SUMS, "healthy", {}),
-    Case(SUMS, "long is good", {"builder": Accept("scores.long", -1.0, at_most=1, truncated="keep")},
+    Case(SUMS, "long is good", {"builder": Accept("scores.long", -1.0, at_most=1, truncated="keep"), "rate": 1e-3},
          (Worse, LengthDrift, KLBudget, Overoptimised)),
-    Case(SUMS, "cold loop", {"temperature": Steps([1.0, 0.0])}, (DistinctCollapse, AnswerCollapse)),
-    Case(SUMS, "own votes", {"builder": Accept("scores.vote", 0.5, distinct=False)}, (Sharpening,)),
+    Case(SUMS, "cold loop", {"temperature": Steps([1.0, 0.0])}, (DistinctCollapse, AnswerCollapse, Sharpening)),
     Case(SUMS, "spendthrift", {"n": 32}, (Budget,)),
 ]  # fmt: skip
 CONDITIONS: dict[str, list[Condition]] = {
@@ -175,14 +173,14 @@ CONDITIONS: dict[str, list[Condition]] = {
         LabelFlips(),
         Disagreement(),
         CanariesWrong(),
-        CanariesMiscalibrated(),
+        CanariesOverconfident(),
         NoNewData(),
         NoGain(HELD_OUT, rounds=4),
         LittleToGain(HELD_OUT, bound=0.001, window=4),
     ],
     SUMS: [
         Worse(HELD_OUT, tolerance=0.1),
-        LengthDrift(factor=1.3),
+        LengthDrift(factor=1.15),
         KLBudget(nats=6.0),
         DistinctCollapse(),
         AnswerCollapse(),
@@ -288,11 +286,11 @@ def shipped(task: Task, case: Case) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="three seeds, fewer rounds")
+    parser.add_argument("--quick", action="store_true", help="two seeds")
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--verbose", action="store_true", help="show every run")
     given = parser.parse_args()
-    seeds = given.seeds or list(range(3 if given.quick else 10))
+    seeds = given.seeds or list(range(2 if given.quick else 10))
     compare(seeds, rounds=6, verbose=given.verbose)
 
 

@@ -1,7 +1,7 @@
 """Guards: conditions on the history of a run, and what follows when one is met."""
 
 from lit_iterative.guards.actions import Action, Change, Finish, RollBack, Stop, Warn
-from lit_iterative.guards.canaries import CanariesMiscalibrated, CanariesWrong
+from lit_iterative.guards.canaries import CanariesOverconfident, CanariesWrong
 from lit_iterative.guards.collapse import AnswerCollapse, ClassCollapse, DistinctCollapse
 from lit_iterative.guards.condition import Condition
 from lit_iterative.guards.drift import Disagreement, KLBudget, LabelFlips, LengthDrift
@@ -17,7 +17,7 @@ __all__ = [
     "AnswerCollapse",
     "Below",
     "Budget",
-    "CanariesMiscalibrated",
+    "CanariesOverconfident",
     "CanariesWrong",
     "Change",
     "ClassCollapse",

@@ -33,29 +33,30 @@ class CanariesWrong(Condition):
 
 
 @dataclass(frozen=True)
-class CanariesMiscalibrated(Condition):
-    """The policy is surer of the canaries than it is right, by more than in its best round.
+class CanariesOverconfident(Condition):
+    """The policy is surer of the canaries than it is right, so that wrong labels pass for good ones.
+
+    ``canary_calibration_error`` is measured too, and is no alarm: it is large as well where a policy is too modest.
 
     Args:
-        tolerance: By how much their calibration error may be worse.
+        at_most: The largest difference of their mean confidence and their accuracy that is well.
 
     Example:
-        >>> errors = [{"round/canary_calibration_error": 0.05}, {"round/canary_calibration_error": 0.3}]
-        >>> CanariesMiscalibrated()(History.of(errors))
-        'the calibration error of the canaries is 0.3, after 0.05'
+        >>> metrics = {"round/canary_confidence": 0.9, "round/canary_accuracy": 0.6}
+        >>> CanariesOverconfident()(History.of([metrics]))
+        '60.0% of the canaries are right, at a confidence of 90.0%'
     """
 
-    tolerance: float = 0.15
+    at_most: float = 0.15
 
     @property
     def watches(self) -> tuple[str, ...]:
-        """Their calibration error."""
-        return ("round/canary_calibration_error",)
+        """Their confidence and their accuracy."""
+        return ("round/canary_confidence", "round/canary_accuracy")
 
     def __call__(self, history: History) -> str | None:
-        """Compare it with the best round's."""
-        values = history.series("round/canary_calibration_error")
-        low, now = min(values), values[-1]
-        if now <= low + self.tolerance:
+        """Compare both."""
+        sure, right = (history.series(name)[-1] for name in self.watches)
+        if sure - right <= self.at_most:
             return None
-        return f"the calibration error of the canaries is {now:.4g}, after {low:.4g}"
+        return f"{right:.1%} of the canaries are right, at a confidence of {sure:.1%}"

@@ -11,7 +11,7 @@ from lit_iterative.guards import (
     AnswerCollapse,
     Below,
     Budget,
-    CanariesMiscalibrated,
+    CanariesOverconfident,
     CanariesWrong,
     ClassCollapse,
     Disagreement,
@@ -62,7 +62,6 @@ ONE_METRIC = [
     (Worse("m", "max", 0.25), "m", lambda v: v[-1] < max(v) - 0.25),
     (Worse("m", "min", 0.25), "m", lambda v: v[-1] > min(v) + 0.25),
     (CanariesWrong(0.25), "round/canary_accuracy", lambda v: v[-1] < max(v) - 0.25),
-    (CanariesMiscalibrated(0.25), "round/canary_calibration_error", lambda v: v[-1] > min(v) + 0.25),
     (LittleToGain("m", 0.101, "max", 3), "m", lambda v: len(v) >= 3 and naive_slope(v[-3:]) < 0.101),
     (LittleToGain("m", 0.101, "min", 3), "m", lambda v: len(v) >= 3 and -naive_slope(v[-3:]) < 0.101),
     (NoGain("m", rounds=2), "m", lambda v: len(v) > 2 and max(v[-2:]) <= max(v[:-2])),
@@ -111,6 +110,17 @@ def test_one_rises_while_the_other_falls(condition):
         said = condition(History.of([{rising: up, falling: down} for up, down in pairs]))
         assert (said is not None) == expected
         fired.append(expected)
+    both_happen(fired)
+
+
+def test_canaries_are_overconfident_by_the_difference_of_two_means():
+    fired = []
+    for sure, right in np.random.default_rng(5).uniform(size=(100, 2)).tolist():
+        said = CanariesOverconfident(0.25)(
+            History.of([{"round/canary_confidence": sure, "round/canary_accuracy": right}])
+        )
+        assert (said is not None) == (sure > right + 0.25)
+        fired.append(said is not None)
     both_happen(fired)
 
 
