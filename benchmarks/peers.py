@@ -40,9 +40,10 @@ class Clock(TrainerCallback):
 
 def words(size: int) -> PreTrainedTokenizerFast:
     """Return a tokenizer whose tokens are the numbers of the vocabulary, of which the first ends a text."""
-    tokenizer = Tokenizer(WordLevel({str(number): number for number in range(size)}, unk_token="0"))
+    names = ["<end>", "<pad>", *map(str, range(2, size))]
+    tokenizer = Tokenizer(WordLevel({name: number for number, name in enumerate(names)}, unk_token="<pad>"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="0", pad_token="1")
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<end>", pad_token="<pad>")
 
 
 def text(ids: list[int]) -> str:
