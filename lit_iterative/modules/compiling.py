@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from lit_iterative.attention.probe import remember
 from lit_iterative.errors import SetupError
 
 
@@ -32,6 +33,7 @@ def compiled(network: Any, backend: str | None) -> Any:
         )
     inner = network.get_base_model() if hasattr(network, "get_base_model") else network
     inner.base_model.compile(backend=backend, dynamic=True)
+    remember(network, "its body is compiled")  # attention over trees would be compiled for every batch
     return network
 
 

@@ -49,8 +49,7 @@ def test_scores_and_gradients_are_the_same_and_sampling_compiles_nothing(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("base", ["LoRA", "NF4, LoRA"])
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(("base", "checkpointing"), [("LoRA", False), ("NF4, LoRA", True)])
 def test_two_rounds(base, checkpointing, tmp_path, saved, fresh):
     options = {"gradient_checkpointing": checkpointing}
     plain, module = made(saved, base, **options), made(saved, base, compiler="aot_eager", **options)

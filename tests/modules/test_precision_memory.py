@@ -1,6 +1,5 @@
 """Memory that runs out in a fit: the error names what to lower, and the same command goes on with what was made."""
 
-from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -9,6 +8,7 @@ from lightning.pytorch.utilities.memory import is_oom_error
 
 from lit_iterative.errors import OutOfMemory, misfit, out_of_memory
 from lit_iterative.modules.backbone import LoRA
+from lit_iterative.modules.language import LanguagePolicy
 from lit_iterative.modules.memory import Load, Saving, advised, scoring_advice, training_advice, update_advice
 from lit_iterative.rounds.store import Store
 from tests.projects.precisions import fit, made, rounds
@@ -17,17 +17,45 @@ CUDA = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 CPU = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
 
 
-@contextmanager
-def at_most(module, rows, grad, error=CUDA):
-    """Let the network fail where it is given more rows, with gradients or without."""
+class Watched(LanguagePolicy):
+    """Runs out of memory in the forward passes of what it is told."""
 
-    def check(_, arguments):
-        if torch.is_grad_enabled() is grad and len(arguments[0]) > rows:
-            raise error
+    doing, sampled, short = "training", 0, staticmethod(lambda module: False)
+    error: BaseException = CUDA
 
-    hook = module.network.get_input_embeddings().register_forward_pre_hook(check)
-    yield
-    hook.remove()
+    def generate(self, *arguments, **options):
+        self.sampled += 1
+        return self.during("sampling", super().generate, *arguments, **options)
+
+    def log_probs(self, *arguments, **options):
+        return self.during("scoring", super().log_probs, *arguments, **options)
+
+    def check_reference(self, *arguments):
+        return self.during("checking", super().check_reference, *arguments)
+
+    def during(self, doing, work, *arguments, **options):
+        self.doing = doing
+        result = work(*arguments, **options)
+        self.doing = "training"
+        return result
+
+
+def watched(path, short, error=CUDA, **options):
+    """Return a policy whose passes fail where ``short(policy)`` is true."""
+    module = made(path, **options)
+    module.__class__, module.short, module.error = Watched, short, error
+
+    def check(*_):
+        if module.short(module):
+            raise module.error
+
+    module.network.get_input_embeddings().register_forward_pre_hook(check)
+    return module
+
+
+def training_of_pairs(module):
+    """Tell whether more than two pairs are trained on; the warm-up has none."""
+    return module.doing == "training" and module._load.rows > 2 and module.trainer.current_epoch > 0
 
 
 def rows_of(path):
@@ -36,9 +64,8 @@ def rows_of(path):
 
 @pytest.mark.parametrize("error", [CUDA, CPU, MemoryError()], ids=["cuda", "cpu", "python"])
 def test_training_names_the_batch_and_goes_on_with_a_smaller_one(tmp_path, saved, error):
-    module = made(saved)
-    with at_most(module, 6, grad=True, error=error), pytest.raises(OutOfMemory) as caught:
-        fit(tmp_path, module, rounds())  # a warm-up on 4 rows, then pairs
+    with pytest.raises(OutOfMemory) as caught:
+        fit(tmp_path, watched(saved, training_of_pairs, error), rounds())
     told = str(caught.value)
     assert told.startswith("Out of memory in training. Lower batch_size of the DataModule, here 4, and raise")
     for setting in ("accumulate_grad_batches", "gradient_checkpointing=True", "max_prompt_tokens", "load_in_4bit"):
@@ -49,9 +76,8 @@ def test_training_names_the_batch_and_goes_on_with_a_smaller_one(tmp_path, saved
     kept = rows_of(tmp_path)
     assert len(kept) == 1
 
-    again = made(saved, seed=3)
-    with at_most(again, 6, grad=True):
-        fit(tmp_path, again, rounds(), batch_size=2, accumulate_grad_batches=2)
+    again = watched(saved, training_of_pairs, seed=3)
+    fit(tmp_path, again, rounds(), batch_size=2, accumulate_grad_batches=2)
     assert len(rows_of(tmp_path)) == 2
     assert rows_of(tmp_path)[0] == kept[0]
 
@@ -80,35 +106,26 @@ def test_an_update_that_runs_out(tmp_path, saved):
 
 
 def test_the_check_of_the_reference_that_runs_out(tmp_path, saved):
-    module = made(saved, batch_size=4)
-    with at_most(module, 7, grad=False), pytest.raises(OutOfMemory, match="in training. Lower batch_size of the Data"):
+    module = watched(saved, lambda module: module.doing == "checking")
+    with pytest.raises(OutOfMemory, match="in training. Lower batch_size of the DataModule, here 4"):
         fit(tmp_path, module, rounds())
 
 
 def test_scoring_names_the_batch_and_goes_on_with_a_smaller_one(tmp_path, saved):
-    class Counting(type(made(saved))):
-        asked = 0
+    def short(module):
+        return module.doing == "scoring" and module.batch_size > 4
 
-        def generate(self, *arguments):
-            self.asked += 1
-            return super().generate(*arguments)
-
-    def counting(**options):
-        module = made(saved, **options)
-        module.__class__ = Counting
-        return module
-
-    module = counting()
-    with at_most(module, 4, grad=False), pytest.raises(OutOfMemory) as caught:
-        fit(tmp_path, module, rounds())  # sampling goes on in smaller batches by itself
+    module = watched(saved, short)
+    with pytest.raises(OutOfMemory) as caught:
+        fit(tmp_path, module, rounds())
     assert str(caught.value).startswith("Out of memory in scoring. Lower LanguagePolicy(batch_size), here ")
-    assert module.asked == 1
+    assert module.sampled == 1
     assert not rows_of(tmp_path)
 
-    again = counting(batch_size=4, seed=3)
-    with at_most(again, 4, grad=False):
-        fit(tmp_path, again, rounds(), batch_size=2)
-    assert again.asked == 1  # for the second round: what the first had sampled was kept
+    again = watched(saved, short, batch_size=4, seed=3)
+    fit(tmp_path, again, rounds())
+    assert len(rows_of(tmp_path)) == 2
+    assert again.sampled == 1  # for the second round: what the first had sampled was kept
     fit(tmp_path / "whole", made(saved), rounds())
     found, expected = (next(iter(Store(path / "rounds").versions())).table() for path in (tmp_path, tmp_path / "whole"))
     for name in ("prompt_ids", "chosen_ids", "rejected_ids"):
@@ -116,8 +133,8 @@ def test_scoring_names_the_batch_and_goes_on_with_a_smaller_one(tmp_path, saved)
 
 
 def test_sampling_that_runs_out_with_one_row(saved):
-    module = made(saved)
-    with at_most(module, 0, grad=False), pytest.raises(OutOfMemory, match=r"in sampling.*Sampling\(max_new_tokens\)"):
+    module = watched(saved, lambda module: True)
+    with pytest.raises(OutOfMemory, match=r"in sampling.*Sampling\(max_new_tokens\)"):
         module.generate([[1, 5]], [0], rounds().plan.phases[0].ops[1].sampling)
 
 
