@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.utilities import rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from lit_iterative.callbacks.telemetry import scalars_of
 from lit_iterative.errors import SetupError
@@ -57,7 +57,8 @@ class Guards(pl.Callback):
         verdict = version.manifest.verdict
         for event in verdict.events:
             follows = "" if event.action in (None, "Warn") else f" ({event.action})"
-            rank_zero_warn(f"Round {version.round}: {event.guard}: {event.said}{follows}.")
+            say = rank_zero_info if event.action is None else rank_zero_warn
+            say(f"Round {version.round}: {event.guard}: {event.said}{follows}.")
         if not trainer.is_global_zero:
             return
         fired = {event.guard for event in verdict.events if event.action is not None}
