@@ -1,18 +1,18 @@
-"""Progress of a round: a bar beside the trainer's own, or plain lines."""
+"""Progress of a round, shown the way that the trainer shows its own."""
 
 from types import TracebackType
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import TQDMProgressBar
-from lightning.pytorch.utilities import rank_zero_info
-from tqdm.auto import tqdm
+from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+
+from lit_iterative.callbacks.bars import Bar, Lines, RichBar, TqdmBar
 
 
 class Progress:
-    """Shows the round, the stage and the rows done, on rank 0.
+    """Shows the round, the stage, the rows done, the rows per second and the time left, on rank 0.
 
-    A second bar is shown where the trainer's is tqdm's; bars of rich do not nest in every version, so that
-    one line a stage is logged there.
+    Where the trainer has a bar of tqdm or rich, a second one stands beside it; where it has another progress bar, such
+    as one that writes lines into a log, it prints a line once a minute; where it has none, nothing is shown.
 
     Args:
         trainer: The trainer.
@@ -20,11 +20,9 @@ class Progress:
     """
 
     def __init__(self, trainer: pl.Trainer, round: int) -> None:
-        shown = isinstance(trainer.progress_bar_callback, TQDMProgressBar) and trainer.is_global_zero
-        self._nested = shown
-        self._lines = trainer.progress_bar_callback is not None and not shown
+        self._callback = trainer.progress_bar_callback if trainer.is_global_zero else None
         self._round = round
-        self._bar: tqdm[None] | None = None
+        self._bar: Bar | None = None
 
     def __enter__(self) -> "Progress":
         return self
@@ -37,17 +35,20 @@ class Progress:
     def stage(self, name: str) -> None:
         """Say what happens next."""
         self._close()
-        title = f"Round {self._round}: {name}"
-        if self._nested:
-            self._bar = tqdm(desc=title, unit=" rows", leave=False, dynamic_ncols=True)
-        elif self._lines:
-            rank_zero_info(title)
+        self._bar = self._new(f"Round {self._round}: {name}")
 
     def rows(self, done: int, total: int) -> None:
         """Say how many rows of this rank are done."""
         if self._bar is not None:
-            self._bar.total = total
-            self._bar.update(done - self._bar.n)
+            self._bar.rows(done, total)
+
+    def _new(self, title: str) -> Bar | None:
+        if isinstance(self._callback, TQDMProgressBar):
+            return TqdmBar(title)
+        if isinstance(self._callback, RichProgressBar):
+            display = self._callback.progress
+            return None if display is None or not self._callback.is_enabled else RichBar(display, title)
+        return None if self._callback is None else Lines(self._callback.print, title)
 
     def _close(self) -> None:
         if self._bar is not None:

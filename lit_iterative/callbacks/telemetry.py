@@ -5,9 +5,11 @@ them, and ``by_round/…`` with the round as the step. TensorBoard also gets, wi
 histogram of confidence, samples of text and, where matplotlib is installed, figures, which loggers that take
 pictures get as well; and a page of charts, and hyperparameters beside the outcome of the run.
 
-Figures are drawn in a process beside the training, and logged when they are done: at the next round or at the end.
+Figures are drawn in a process beside the training, which adds them to TensorBoard when they are done. A fit that ends
+while some are left waits for them only shortly, so that telemetry costs little of its time.
 """
 
+import time
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any
@@ -31,6 +33,9 @@ from lit_iterative.rounds.plan import Plan
 from lit_iterative.rounds.store import Store, Version
 
 EDGES = np.linspace(0.0, 1.0, 201)  # fine enough to show what passes a threshold of 0.95
+#: How long to wait at the end for figures that are left: where TensorBoard alone shows them, this share of the fit's
+#: time; else so many seconds, since other loggers get no later ones.
+SHARE, PICTURES = 0.005, 10.0
 HELD_OUT = ("val_", "val/", "test_", "test/")
 
 
@@ -40,6 +45,7 @@ class Telemetry:
     def __init__(self) -> None:
         self._painter = Painter()
         self._laid_out = False
+        self._began = time.monotonic()
 
     def begin(self, trainer: pl.Trainer, module: pl.LightningModule, plan: Plan) -> None:
         """Log what decides the run; called before Lightning does, since TensorBoard keeps what comes first.
@@ -94,12 +100,14 @@ class Telemetry:
                 board.add_histogram("by_round/confidence_histogram", now.confidence, version.round, bins=EDGES)
             if table is not None:
                 board.add_text("by_round/samples", table, version.round)
+            board.flush()
         self._laid_out = True
-        _log_figures(loggers, self._painter.done())
+        _log_pictures(loggers, self._painter.done())
+        log_dirs = [logger.log_dir for logger in loggers if isinstance(logger, TensorBoardLogger)]
+        if not self._painter.start(log_dirs, any(map(_takes_pictures, loggers))):
+            return
         for drawing in (*drawings(version.manifest, now, before, pool), *scores_by_length(version)):
             self._painter.draw(drawing)
-        for board in _boards(loggers):
-            board.flush()
 
     def end(self, trainer: pl.Trainer, store: Store) -> None:
         """Log the outcome, and the figures that are left.
@@ -115,7 +123,9 @@ class Telemetry:
             logger.log_metrics(found, step=trainer.global_step)
         for board in _boards(trainer.loggers):
             board.file_writer.add_summary(_summaries({}, {})[2])  # that the session has ended
-        _log_figures(trainer.loggers, self._painter.finish())
+        pictures = any(map(_takes_pictures, trainer.loggers))
+        patience = PICTURES if pictures else SHARE * (time.monotonic() - self._began)
+        _log_pictures(trainer.loggers, self._painter.finish(patience))
 
     def close(self) -> None:
         """Draw no more, after an error for example."""
@@ -133,27 +143,21 @@ def _boards(loggers: Iterable[Logger]) -> list[Any]:
 
 
 def _shows(logger: Logger) -> bool:
-    """Tell whether a logger takes pictures."""
-    return isinstance(logger, TensorBoardLogger) or hasattr(logger, "log_image")
+    return isinstance(logger, TensorBoardLogger) or _takes_pictures(logger)
 
 
-def _log_figures(loggers: Iterable[Logger], figures: Iterable[tuple[Drawing, bytes]]) -> None:
+def _takes_pictures(logger: Logger) -> bool:
+    return hasattr(logger, "log_image")
+
+
+def _log_pictures(loggers: Iterable[Logger], figures: Iterable[tuple[Drawing, bytes]]) -> None:
+    """Give figures to those loggers that take them as pictures; TensorBoard gets its own from the painter."""
     for drawing, png in figures:
-        name = f"by_round/{drawing.name}"
-        for logger in loggers:
-            if isinstance(logger, TensorBoardLogger):
-                logger.experiment.file_writer.add_summary(_image(name, png), drawing.round)
-            elif hasattr(logger, "log_image"):
-                from PIL import Image
+        from PIL import Image  # which matplotlib needs, and so is there
 
-                logger.log_image(name, [Image.open(BytesIO(png))], step=drawing.round)
-
-
-def _image(name: str, png: bytes) -> Summary:
-    """Return a picture as TensorBoard keeps it, without drawing it again."""
-    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG, section 11.2.2
-    image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
-    return Summary(value=[Summary.Value(tag=name, image=image)])
+        for logger in filter(_takes_pictures, loggers):
+            picture = Image.open(BytesIO(png))
+            logger.log_image(f"by_round/{drawing.name}", [picture], step=drawing.round)  # type: ignore[attr-defined]
 
 
 def monitor(trainer: pl.Trainer, version: Version | None) -> None:

@@ -1,18 +1,23 @@
 """Draws figures in a process of its own, at the lowest priority, so that training does not wait for them.
 
-``python -m lit_iterative.figures.painter FOLDER`` reads a line of JSON for each figure, ``[number, kind, arguments]``,
-and writes ``FOLDER/000007.png``, which is whole or absent. It ends when its input does.
+``python -m lit_iterative.figures.painter FOLDER LOG_DIR …`` reads a line of JSON for each figure,
+``[number, tag, round, kind, arguments]``. It adds the figure to TensorBoard's log directories, and writes
+``FOLDER/000007.png``, which is whole or absent, unless there is no such folder. It ends when its input does.
 """
 
 import json
 import os
 import sys
+import time
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from lit_iterative.figures import of_round
 from lit_iterative.figures.style import png
@@ -48,11 +53,42 @@ def _given(value: Any) -> Any:
     return np.array(value) if isinstance(value, list) and not any(isinstance(part, str) for part in value) else value
 
 
+class Easel:
+    """Where finished figures go.
+
+    Args:
+        folder: Folder for PNG files; none where there is no such folder.
+        log_dirs: TensorBoard's directories; each gets a file of events beside those of the training.
+    """
+
+    def __init__(self, folder: str, log_dirs: list[str]) -> None:
+        self._folder = folder
+        self._writers = [EventFileWriter(log_dir, filename_suffix=".figures") for log_dir in log_dirs]
+
+    def show(self, number: int, tag: str, round: int, content: bytes) -> None:
+        """Take a figure, as a PNG file."""
+        for writer in self._writers:
+            writer.add_event(Event(wall_time=time.time(), step=round, summary=as_summary(tag, content)))
+            writer.flush()
+        if os.path.isdir(self._folder):
+            path = os.path.join(self._folder, f"{number:06d}.png")
+            with open(f"{path}.tmp", "wb") as file:
+                file.write(content)
+            os.replace(f"{path}.tmp", path)
+
+
+def as_summary(tag: str, png: bytes) -> Summary:
+    """Return a picture as TensorBoard keeps it."""
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))  # PNG, section 11.2.2
+    image = Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
+    return Summary(value=[Summary.Value(tag=tag, image=image)])
+
+
 def main() -> None:
     """Draw until the input ends; it is read at once, so that whoever writes need not wait."""
     if hasattr(os, "nice"):
         os.nice(19)
-    folder = sys.argv[1]
+    easel = Easel(sys.argv[1], sys.argv[2:])
     lines: SimpleQueue[str] = SimpleQueue()
 
     def listen() -> None:
@@ -62,11 +98,8 @@ def main() -> None:
 
     Thread(target=listen, daemon=True).start()
     while line := lines.get():
-        number, kind, arguments = json.loads(line)
-        path = os.path.join(folder, f"{number:06d}.png")
-        with open(f"{path}.tmp", "wb") as file:
-            file.write(png(draw(kind, arguments)))
-        os.replace(f"{path}.tmp", path)
+        number, tag, round, kind, arguments = json.loads(line)
+        easel.show(number, tag, round, png(draw(kind, [round, *arguments])))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lit_iterative.callbacks import PseudoLabels, telemetry
+from lit_iterative.callbacks import PseudoLabels, painting, telemetry
 from lit_iterative.callbacks.painting import Painter
 from lit_iterative.columns import read
 from lit_iterative.datamodules import Refreshable
@@ -98,6 +98,14 @@ def events(folder):
 
 def board(folder):
     return TensorBoardLogger(folder, name="tb", version="")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient():
+    """These fits take less time than a figure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Painter, "least", 60.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +206,7 @@ def drawn(monkeypatch):
         calls[drawing.kind, drawing.round] = drawing.arguments
 
     monkeypatch.setattr(Painter, "draw", spy)
+    monkeypatch.setattr(Painter, "start", lambda *given: True)
     return calls
 
 
@@ -291,7 +300,9 @@ class Recorder(Logger):
         self.hyperparameters.update(values)
 
     def log_metrics(self, metrics, step=None):
-        assert all(isinstance(value, int | float) and re.fullmatch(r"[\w/. -]+", name) for name, value in metrics.items())
+        assert all(
+            isinstance(value, int | float) and re.fullmatch(r"[\w/. -]+", name) for name, value in metrics.items()
+        )
         self.metrics.append((metrics, step))
 
     def log_image(self, key, images, step=None):
@@ -321,10 +332,19 @@ def test_the_painter_that_dies_is_told_of_and_training_goes_on(tmp_path, monkeyp
     assert len(events(tmp_path).Scalars("by_round/coverage")) == ROUNDS
 
 
+def test_a_short_fit_does_not_wait_for_its_figures(tmp_path, monkeypatch):
+    monkeypatch.setattr(Painter, "least", 0.0)
+    before = len(painting.LEFT)
+    fit(tmp_path, [board(tmp_path)])
+    (left,) = painting.LEFT[before:]
+    assert left.wait(60) == 0
+    assert {f"by_round/{name}" for name in EVERY} == set(events(tmp_path).Tags()["images"])
+
+
 def test_an_error_in_training_leaves_no_process(tmp_path, monkeypatch):
     started = []
-    real = Painter._ready
-    monkeypatch.setattr(Painter, "_ready", lambda self: (real(self), started.append(self._process))[0])
+    real = Painter.start
+    monkeypatch.setattr(Painter, "start", lambda self, *given: (real(self, *given), started.append(self._process))[0])
 
     class Stop(pl.Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
