@@ -1,6 +1,6 @@
-"""Makes the pictures in ``docs/images`` from real runs: ``python docs/screenshots.py RUN [RUN …]``.
+"""Makes the pictures in ``docs/images`` from real runs: ``python -m docs.screenshots RUN [RUN …]``.
 
-A run is the folder of one that has ended, such as ``runs/digits`` after ``make demo``. Of the first one, TensorBoard is
+A run is the folder of one that has ended, such as ``runs/digits`` after ``make demo``. TensorBoard is
 pictured as well. It needs Chromium (``apt-get install chromium``), or the program that ``CHROMIUM`` names.
 """
 
