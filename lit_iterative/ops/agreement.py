@@ -51,7 +51,7 @@ class Agreement(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table as it is."""
-        ledger = context.ledger
+        ledger, now = context.ledger, _values(table, self.column)
         if ledger is None:
             return table
         if self.column not in ledger.column_names:
@@ -61,7 +61,7 @@ class Agreement(Op):
             )
         ids, first = np.unique(read(table, "id"), return_index=True)
         place, found = look_up(ids, read(ledger, "id"))
-        now, before = _values(table, self.column), _values(ledger, self.column)
+        before = _values(ledger, self.column)
         pairs = zip(first[found].tolist(), place[found].tolist(), strict=True)
         context.tally.mean("agreement", [now[row] == before[old] for row, old in pairs if before[old] is not None])
         return table
@@ -69,5 +69,7 @@ class Agreement(Op):
 
 def _values(table: pa.Table, column: str) -> list[object]:
     """Return a column as plain values, None where it is empty; of a soft label the largest class."""
+    if column not in table.column_names:
+        raise DataError(f"Agreement compares {column!r}, but there are only {table.column_names}. Put it later.")
     values: list[object] = table.column(column).to_pylist()
     return [int(np.argmax(value)) if isinstance(value, list) else value for value in values]

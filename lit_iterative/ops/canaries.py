@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from lit_iterative.columns import Array, classes_of, keep, look_up, read
+from lit_iterative.columns import Array, keep, look_up, read
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops.calibration import calibration_error
 from lit_iterative.ops.context import Context
@@ -21,38 +21,38 @@ from lit_iterative.seeds import derive_seed
 class Canaries(Op):
     """Takes canaries out of the labelled inputs, and measures how right their labels are.
 
-    Canaries are inputs whose answer the pool knows (``pool_truth()``, -1 where unknown), and are the same in every
-    round: an id is drawn by a hash of the seed and itself. Put it behind the ops that label and in front of those that
-    select, in every phase, or its accuracy is that of selected labels.
+    They are the same in every round: given with their answers, or drawn, by a hash of the seed and the id, from those
+    whose answer the pool knows (``pool_truth()``, -1 where unknown). Put it behind the ops that label and in front of
+    those that select, in every phase, or its accuracy is that of selected labels.
 
     Args:
         share: Share of the inputs with a known answer that are canaries.
-        ids: Their ids, where they are chosen by hand; give this or ``share``.
+        answers: Their answers by id, the id as text, where they are chosen by hand; give this or ``share``.
 
     Requires ``label`` and ``scores.confidence``. Counts ``canaries``; measures ``canary_accuracy``,
     ``canary_confidence`` and ``canary_calibration_error`` (Guo et al., 2017, arXiv:1706.04599, equation 3; 15 bins).
 
     Raises:
-        PipelineError: If not exactly one of ``share`` and ``ids`` is given, or the share is not in (0, 1].
-        DataError: If the pool knows no answers, when run.
+        PipelineError: If not exactly one of ``share`` and ``answers`` is given, or the share is not in (0, 1].
+        DataError: If a share is to be drawn and the pool knows no answers, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
         >>> from lit_iterative.pool import Pool
         >>> table = example(id=[0, 1, 2], label=[1, 0, 1], **{"scores.confidence": [0.75, 0.75, 1.0]})
-        >>> context = Context(Pool([7, 8, 9], 1, truth=[1, 1, -1]))
-        >>> show(Canaries(ids=[0, 1])(table, context), "id")
+        >>> context = Context(Pool([7, 8, 9], 1))
+        >>> show(Canaries(answers={"0": 1, "1": 1})(table, context), "id")
         [2]
         >>> context.tally.values()["canary_accuracy"]
         0.5
     """
 
     share: float | None = None
-    ids: list[Any] | None = None
+    answers: dict[str, int] | None = None
     scope: ClassVar[Scope] = "global"
 
     def __post_init__(self) -> None:
-        _check(self, self.share, self.ids)
+        _check(self, self.share, self.answers, "answers")
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -61,17 +61,25 @@ class Canaries(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows of other inputs."""
+        label, confidence = read(table, "label"), read(table, "scores.confidence")
+        label = label.argmax(axis=1) if label.ndim == 2 else label
+        truth = self._truth(read(table, "id"), context)
+        hidden = truth >= 0
+        _measure(context.tally, (label == truth)[hidden], confidence[hidden])
+        return keep(table, ~hidden)
+
+    def _truth(self, ids: Array, context: Context) -> Array:
+        """Return the answer of every canary, -1 for all other inputs."""
+        if self.answers is not None:
+            return np.array([self.answers.get(str(key), -1) for key in ids.tolist()], dtype=np.int64)
         if context.pool.truth is None:
             raise DataError(
                 "Canaries need known answers, but the pool has none. Return them from pool_truth() of the DataModule, "
-                "-1 where they are unknown."
+                "-1 where they are unknown, or give the op answers."
             )
-        place, found = look_up(read(table, "id"), context.pool.keys)
-        truth = np.where(found, np.asarray(context.pool.truth)[place], -1)
-        hidden = drawn(read(table, "id"), self.share, self.ids, context.seed) & (truth >= 0)
-        right = np.asarray(classes_of(table)) == truth
-        _measure(context.tally, right[hidden], read(table, "scores.confidence")[hidden])
-        return keep(table, ~hidden)
+        place, found = look_up(ids, context.pool.keys)
+        chosen = found & drawn(ids, self.share, None, context.seed)
+        return np.where(chosen, np.asarray(context.pool.truth)[place], -1)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ class ScoredCanaries(Op):
     scope: ClassVar[Scope] = "global"
 
     def __post_init__(self) -> None:
-        _check(self, self.share, self.ids)
+        _check(self, self.share, self.ids, "ids")
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -151,7 +159,7 @@ def _measure(tally: Tally, right: Array, confidence: Array | None) -> None:
         tally.mean("canary_calibration_error", [calibration_error(confidence, right)])
 
 
-def _check(op: Op, share: float | None, ids: Collection[Any] | None) -> None:
-    if (share is None) == (ids is None):
-        raise PipelineError(f"{op.name} has share {share} and ids {ids}. Give exactly one of them.")
+def _check(op: Op, share: float | None, chosen: Collection[Any] | None, name: str) -> None:
+    if (share is None) == (chosen is None):
+        raise PipelineError(f"{op.name} has share {share} and {name} {chosen}. Give exactly one of them.")
     check_range(f"{op.name}(share)", share, 0, 1, open_low=True)

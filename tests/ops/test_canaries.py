@@ -73,11 +73,26 @@ def test_without_confidence_there_is_no_calibration():
     assert context.tally.values() == {"canaries": 1, "canary_accuracy": 1.0}
 
 
-@pytest.mark.parametrize("options", [{}, {"share": 0.5, "ids": [1]}, {"share": 0.0}, {"share": 1.5}])
+@pytest.mark.parametrize("options", [{}, {"share": 0.0}, {"share": 1.5}])
 @pytest.mark.parametrize("kind", [Canaries, ScoredCanaries])
 def test_a_share_that_makes_no_sense_is_refused(kind, options):
     with pytest.raises(PipelineError):
         kind(**options)
+
+
+def test_both_a_share_and_a_choice_are_refused():
+    with pytest.raises(PipelineError, match="exactly one"):
+        Canaries(0.5, {"1": 0})
+    with pytest.raises(PipelineError, match="exactly one"):
+        ScoredCanaries(0.5, [1])
+
+
+def test_given_answers_do_not_ask_the_pool():
+    table = example(id=[4, 5, 6], label=[1, 0, 2], **{"scores.confidence": [0.5, 0.5, 0.5]})
+    context = Context(Pool(range(9), 1, truth=[0] * 9))
+    kept = Canaries(answers={"4": 1, "6": 0, "7": 1})(table, context)
+    assert read(kept, "id").tolist() == [5]
+    assert context.tally.values()["canary_accuracy"] == 0.5
 
 
 def test_a_pool_without_answers_is_refused():
