@@ -72,13 +72,13 @@ BARS = [Setting(bar=10.0, memory_bar=0.23), Setting(512, prompts=2, k=8, bar=15.
 
 
 def table() -> list[Setting]:
-    """Many sizes, with as many prompts as make some 3,000 tokens of padded rows, but one at least."""
+    """Many sizes, whose padded rows have some 5,000 tokens at most."""
+    sizes = [(32, 32, 2, 8), (32, 32, 16, 2), (32, 512, 2, 2), (512, 32, 2, 2), (512, 32, 8, 1), (512, 512, 4, 1),
+             (2048, 32, 2, 1), (2048, 512, 2, 1)]  # fmt: skip
     return [
-        Setting(prompt, completion, vocabulary, max(1, 3072 // (k * (prompt + completion))), k)
+        Setting(prompt, completion, vocabulary, prompts, k)
         for vocabulary in (32_000, 152_000)
-        for prompt in (32, 512, 2048)
-        for completion in (32, 512)
-        for k in (2, 16)
+        for prompt, completion, k, prompts in sizes
     ]
 
 
@@ -123,7 +123,9 @@ def work(way: str, folder: Path) -> dict[str, Any]:
     """Take the steps, and return the seconds of the fastest, the memory added in MiB, and the losses."""
     setting, pairs = (json.loads((folder / name).read_text()) for name in ("setting.json", "rows.json"))
     network = LlamaForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).train()
-    batch = [{"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected} for prompt, chosen, rejected in pairs]
+    batch = [
+        {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected} for prompt, chosen, rejected in pairs
+    ]
     before = peak()
     with torch.no_grad():  # the reference is the policy that training starts from, as in a round
         made = Collate(pad_id=1)(batch)
@@ -185,7 +187,9 @@ def prepare(setting: Setting, folder: Path, steps: int) -> None:
         prompt = tokens(setting.prompt)
         rows += [(prompt, *([*tokens(setting.completion - 1), 0] for _ in range(2))) for _ in range(setting.k // 2)]
     (folder / "rows.json").write_text(json.dumps(rows))
-    (folder / "setting.json").write_text(json.dumps({**asdict(setting), "steps": steps, "rate": RATE, "epsilon": EPSILON}))
+    (folder / "setting.json").write_text(
+        json.dumps({**asdict(setting), "steps": steps, "rate": RATE, "epsilon": EPSILON})
+    )
 
 
 def measure(way: str, folder: Path, trl: str | None) -> dict[str, Any]:
@@ -268,7 +272,7 @@ def main() -> None:
     elif given.trajectory:
         settings, turns, steps = [Setting(32, 16, prompts=4)], 1, 50
     elif given.table:
-        settings, turns = table(), 1
+        settings, turns, steps = table(), 1, 2
     results = []
     for setting in settings:
         results.append(compare(setting, turns, steps, given.trl))

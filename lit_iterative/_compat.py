@@ -88,7 +88,8 @@ def attention_of(model: Any) -> str:
 
 def has_onednn() -> bool:
     """Tell whether torch was built with oneDNN, and with the product that it uses for linear layers."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def onednn_linear(layer: nn.Linear) -> Callable[[Tensor], Tensor]:

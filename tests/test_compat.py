@@ -186,3 +186,17 @@ def test_onednn_multiplies_as_a_linear_layer_does(bias):
         found = _compat.onednn_linear(layer)(inputs)
         torch.testing.assert_close(found, layer(inputs), rtol=1e-5, atol=1e-5)
         assert found.shape == (3, 1, 300)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_flash_attention_gives_log_sum_exps_and_its_backward_pass_derivatives(masked):
+    assert _compat.has_flash_attention()
+    query, keys, values = (torch.randn(2, 3, rows, 8, dtype=torch.float64, requires_grad=True) for rows in (5, 7, 7))
+    mask = torch.zeros(2, 1, 5, 7, dtype=torch.float64).masked_fill_(torch.rand(2, 1, 5, 7) < 0.3, -1e30)
+    scores = query @ keys.transpose(-1, -2) * 0.4 + (mask if masked else 0)
+    expected, upstream = scores.softmax(dim=-1) @ values, torch.randn(2, 3, 5, 8, dtype=torch.float64)
+    given = tuple(part.detach() for part in (query, keys, values))
+    found = _compat.flash_attention(*given, mask if masked else None, False, 0.4)
+    torch.testing.assert_close(found, (expected, scores.logsumexp(dim=-1)))
+    derivatives = _compat.flash_attention_backward(upstream, given, found, mask if masked else None, False, 0.4)
+    torch.testing.assert_close(derivatives, torch.autograd.grad(expected, (query, keys, values), upstream))

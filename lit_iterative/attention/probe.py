@@ -67,9 +67,10 @@ def _tried(model: Any) -> str | None:
     vocabulary = model.config.get_text_config().vocab_size
     prompts, completions = ([_tokens(length, vocabulary) for length in part] for part in (PROMPTS, COMPLETIONS))
     trees = planted(prompts, completions)
-    rows = zip(prompts, completions, strict=True)
+    if trees is None:
+        raise AssertionError("The completions that are tried have tokens.")
     with evaluating(model):
-        expected = [_plain(model, prompt, completion) for prompt, completion in rows]
+        expected = [_plain(model, *row) for row in zip(prompts, completions, strict=True)]
         try:
             if lengths := untold(model, torch.tensor(prompts[:1], device=model.device)):
                 return f"its masks alone hide what is more than {lengths} tokens away"

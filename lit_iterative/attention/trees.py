@@ -65,7 +65,7 @@ class Corner(NamedTuple):
         self, upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], seen: Tensor, total: Tensor, factor: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the derivatives by query, keys and values, in rows."""
-        of_outputs, outputs = self.queries.gather(upstream, behind=0.0), self.queries.gather(seen)
+        of_outputs, outputs = self.queries.gather(upstream), self.queries.gather(seen)
         totals = self.queries.gather(total, behind=-HIDDEN)  # where there is no query, all weights are 0
         found = _compat.flash_attention_backward(
             of_outputs.transpose(1, 2),

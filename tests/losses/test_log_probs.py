@@ -92,7 +92,7 @@ def test_what_stands_behind_a_completion_does_not_count(kind):
     noisy = torch.where(batch.attention_mask.bool(), batch.input_ids, noise)
     assert not torch.equal(noisy, batch.input_ids)
     with torch.no_grad():
-        plain = score(model, batch, details=True)
+        plain = score(model, Sequences(batch.input_ids, batch.attention_mask, batch.completion_mask), details=True)
         other = score(model, Sequences(noisy, batch.attention_mask, batch.completion_mask), details=True)
     for name in ("log_probs", "entropy", "uniform", "weights"):
         assert torch.equal(getattr(plain, name), getattr(other, name)), name

@@ -9,7 +9,7 @@ from torch import nn
 from lit_iterative.losses import split as splits
 from lit_iterative.losses.log_probs import from_logits, score
 from lit_iterative.losses.split import obstacle, split
-from lit_iterative.sequences import pad
+from lit_iterative.sequences import Sequences, pad
 from tests.generation.models import GROUPED, REPLACED, VOCABULARY, built, prompts
 from tests.losses.test_projection import Largest
 
@@ -34,10 +34,11 @@ def adapted(targets, dtype=torch.float32):
 
 
 def batch():
-    """Return five completions, one of them empty, one with weights of tokens."""
+    """Return five completions, one of them empty, one with weights of tokens, as padded rows."""
     completions = prompts([3, 1, 6, 4, 2], seed=1)
     completions[1] = []
-    return pad(prompts([3, 9, 1, 5, 7]), completions, 0, [None, None, None, [0.5, 0.0, 2.0, 1.0], None])
+    padded = pad(prompts([3, 9, 1, 5, 7]), completions, 0, [None, None, None, [0.5, 0.0, 2.0, 1.0], None])
+    return Sequences(padded.input_ids, padded.attention_mask, padded.completion_mask)
 
 
 def whole(model, batch, details=False):

@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
+from lit_iterative.attention.probe import takes_trees
 from lit_iterative.batches import Collate
 from lit_iterative.losses.split import obstacle
 from lit_iterative.modules.step_metrics import StepMetrics
@@ -116,7 +117,8 @@ class Counting:
 def test_steps_wait_for_nobody_but_when_they_log(tmp_path, monkeypatch, every, reductions):
     module, run = policy(), trainer(tmp_path, [], max_epochs=1, log_every_n_steps=every)
     module.configure_model()
-    assert obstacle(module.network) is None  # else the first step would try it
+    assert obstacle(module.network) is None
+    assert takes_trees(module.network)
     counting = Counting(monkeypatch, module, run)
     run.fit(module, DataLoader(ROWS, 2, collate_fn=Collate(0)))
     assert run.global_step == 4
