@@ -18,6 +18,7 @@ TORCH_FROM := $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 
 demo: $(VENV)/ready  ## Pseudo-label rounds on real handwritten digits, about a minute
 	$(BIN)/lit-iterative fit --config configs/pseudo_label/digits.yaml
+	$(BIN)/lit-iterative report runs/digits --output runs/digits/report.html
 	@echo "Rounds for language policies, a few minutes: $(BIN)/lit-iterative fit --config configs/preference/scpo_arithmetic.yaml"
 
 test: check  ## Lint, types, all tests but the slow ones

@@ -80,8 +80,19 @@ def tensorboard(run: str) -> Iterator[str]:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", run, "--port", str(port), "--load_fast=false"]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    place = Path(run).absolute()
+    command = [
+        sys.executable,
+        "-m",
+        "tensorboard.main",
+        "--logdir",
+        place.name,
+        "--port",
+        str(port),
+        "--load_fast=false",
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(command, cwd=place.parent, **quiet)  # the page shows the folder as it is given
     try:
         yield wait_for(f"http://127.0.0.1:{port}", "/data/plugin/scalars/tags", '"by_round/rows"')
     finally:
@@ -102,7 +113,14 @@ def wait_for(address: str, path: str, content: str) -> str:
     raise SystemExit(f"{address} did not answer with {content}.")
 
 
-TABS = {"custom_scalars": "custom_scalars", "images": "images", "text": "text", "hparams": "hparams"}
+#: TensorBoard's pages, and the size of the window.
+TABS = {"custom_scalars": (1280, 900), "images": (1280, 1020), "text": (1280, 800), "hparams": (1900, 560)}
+
+
+def has_text(address: str) -> bool:
+    """Tell whether a run has samples of text."""
+    with urllib.request.urlopen(address + "/data/plugin/text/tags") as answer:
+        return "samples" in answer.read().decode()
 
 
 def main() -> None:
@@ -114,9 +132,10 @@ def main() -> None:
     for run in given.runs:
         report_pictures(run, given.folder)
         with tensorboard(run) as address:
-            for tab, anchor in TABS.items():
-                path = given.folder / f"tensorboard_{Path(run).name}_{tab}.png"
-                shoot(f"{address}/#{anchor}", path, (1280, 900), wait=15_000)
+            for tab, size in TABS.items():
+                if tab != "text" or has_text(address):
+                    path = given.folder / f"tensorboard_{Path(run).name}_{tab}.png"
+                    shoot(f"{address}/#{tab}", path, size, wait=15_000)
 
 
 if __name__ == "__main__":

@@ -108,15 +108,24 @@ def values_of(table: pa.Table, score: str) -> Array:
 
 
 def _extremes(version: Version, rows: int, score: str, sign: float) -> tuple[Array, Array]:
-    """Return positions and values of the rows with the smallest ``sign * value``; rows without a value are left out."""
-    places, values, start = np.zeros(0, np.int64), np.zeros(0), 0
-    for part in version.parts(columns_of(score)):
-        found = values_of(part, score)
-        at = np.flatnonzero(~np.isnan(found))
-        places, values = np.concatenate([places, start + at]), np.concatenate([values, found[at]])
-        order = np.argsort(sign * values, kind="stable")[:rows]
-        places, values, start = places[order], values[order], start + part.num_rows
-    return places, values
+    """Return positions and values of the rows with the smallest ``sign * value``, one of each input.
+
+    Rows without a value are left out.
+    """
+    best: list[tuple[float, int, Any]] = []
+    start = 0
+    for part in version.parts(["id", *columns_of(score)]):
+        values, ids = values_of(part, score), part.column("id")
+        at = np.flatnonzero(~np.isnan(values))
+        at = at[np.argsort(sign * values[at], kind="stable")]
+        _, first = np.unique(ids.take(pa.array(at)).to_numpy(), return_index=True)
+        at = at[np.sort(first)][:rows]
+        found = zip(values[at].tolist(), (start + at).tolist(), ids.take(pa.array(at)).to_pylist(), strict=True)
+        unique: dict[Any, tuple[float, int, Any]] = {}
+        for one in sorted([*best, *found], key=lambda one: sign * one[0]):
+            unique.setdefault(one[2], one)
+        best, start = list(unique.values())[:rows], start + part.num_rows
+    return np.array([place for _, place, _ in best], np.int64), np.array([value for value, _, _ in best])
 
 
 def fetch(store: Store, version: Version, places: Array) -> list[dict[str, Any]]:

@@ -59,7 +59,11 @@ def curves(run: Run) -> Markup:
     shown += [charts.curve(_said(name), measured.pop(name)) for name in FIRST if name in measured]
     moving = {name: points for name, points in sorted(measured.items()) if len(set(points.values())) > 1}
     rest = [charts.curve(_said(name), points) for name, points in moving.items()]
-    more = folded(f"{len(rest)} more curves", tag("div", rest, class_="charts")) if rest else None
+    more = (
+        folded(f"{len(rest)} more {'curve' if len(rest) == 1 else 'curves'}", tag("div", rest, class_="charts"))
+        if rest
+        else None
+    )
     if not shown and not rest:
         return tag("p", "There is one round: nothing to draw over rounds yet.", class_="note")
     return join([tag("div", shown, class_="charts"), more])

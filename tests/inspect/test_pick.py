@@ -42,6 +42,14 @@ def test_best_and_worst_are_ordered_by_the_margin(store):
     assert len(pick(store, store.open(0), "worst", 9)) == 4  # one has no score
 
 
+def test_of_each_input_one_row_is_shown(tmp_path):
+    store = Store(tmp_path)
+    table = pa.table({"id": [5, 5, 6, 6, 7], "scores.vote": [0.9, 0.8, 0.7, 0.95, 0.1]})
+    commit(store, [table.slice(0, 3), table.slice(3)])
+    found = pick(store, store.open(0), "best", 3)
+    assert [(row.row["id"], row.value) for row in found] == [(6, 0.95), (5, 0.9), (7, 0.1)]
+
+
 def test_another_score(store):
     assert ids(pick(store, store.open(0), "best", 1, "chosen_score")) == [3]
     with pytest.raises(StoreError, match="no score 'reward'; give --score one of"):
