@@ -12,7 +12,7 @@ needs ``pip install "lit-iterative[digits,language]"``. Two healthy runs are spo
 
 Every guard watches every run and only warns, with the same bounds in all of them, which were chosen on seeds from 100
 on; reported are seeds from 0 on. A guard that fires on a healthy run is a false alarm; one that does not fire on a run
-that is made for it is a miss. Then the spoilt runs are made again with ``RollBack`` and ``BestRound``, and the held-out
+that is made for it is a miss. Then the spoilt runs are made again with ``GoBack`` and ``BestRound``, and the held-out
 accuracy of what is shipped is measured and compared with that of the best round.
 """
 
@@ -32,9 +32,7 @@ from common import conclude, show_table
 from torch import nn
 
 from lit_iterative.answers import LastNumber
-from lit_iterative.callbacks import Rounds
-from lit_iterative.callbacks.best_round import BestRound
-from lit_iterative.callbacks.guards import Guards
+from lit_iterative.callbacks import BestRound, Guards, Rounds
 from lit_iterative.columns import read, write
 from lit_iterative.datamodules import DigitsData, SumsData
 from lit_iterative.generation.language import Sampling
@@ -48,6 +46,7 @@ from lit_iterative.guards import (
     Disagreement,
     DistinctCollapse,
     Finish,
+    GoBack,
     Guard,
     KLBudget,
     LabelFlips,
@@ -56,17 +55,16 @@ from lit_iterative.guards import (
     NoGain,
     NoNewData,
     Overoptimised,
-    RollBack,
     Sharpening,
     Worse,
 )
 from lit_iterative.modules import Classifier, Fresh, HeldOut, LanguagePolicy, Pretrained
-from lit_iterative.ops import Confidence, HardLabels, Predict, Remember, Steps, Threshold
-from lit_iterative.ops.agreement import Agreement
-from lit_iterative.ops.canaries import Canaries
+from lit_iterative.ops import Canaries, Confidence, HardLabels, Predict, Remember, RoundAgreement, Steps, Threshold
+from lit_iterative.ops.canaries import drawn
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language import (
     Accept,
+    AnswerEntropy,
     DistinctN,
     Divergence,
     ExtractAnswer,
@@ -76,7 +74,6 @@ from lit_iterative.ops.language import (
     SelfConsistency,
     Verify,
 )
-from lit_iterative.ops.language.answer_entropy import AnswerEntropy
 from lit_iterative.ops.op import Op
 from lit_iterative.rounds import Phase, Store, When
 from lit_iterative.seeds import generator
@@ -239,10 +236,16 @@ class Task:
         network = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 10))
         module = Classifier(network, 10, partial(torch.optim.AdamW, lr=rate))
         label: list[Op] = [Predict(), Confidence(), HardLabels(), *(ops or [])]
-        measure: list[Op] = [Agreement(), Remember(["label"]), Canaries(share=0.2)]
-        when = When(every_n_epochs=2, warmup_epochs=20)
         data = DigitsData(labels_per_class=20, seed=self.seed, held_out_seed=self.seed)
+        measure: list[Op] = [RoundAgreement(), Remember(["label"]), Canaries(self.answers(data))]
+        when = When(every_n_epochs=2, warmup_epochs=20)
         return module, data, Rounds([Phase([*label, *measure, Threshold(0.7)])], when)
+
+    def answers(self, data: DigitsData) -> dict[str, int]:
+        """Return the answers of a fifth of the pool, which somebody is to have looked at."""
+        data.setup()
+        known = drawn(np.arange(len(data.hidden_labels)), 0.2, None, self.seed)
+        return {str(key): int(data.hidden_labels[key]) for key in np.flatnonzero(known)}
 
     def on_sums(
         self,
@@ -272,7 +275,7 @@ def fired(task: Task, case: Case) -> tuple[set[str], list[float]]:
 
 def shipped(task: Task, case: Case) -> tuple[float, float]:
     """Return the held-out accuracy of what is shipped with a way back, and that of the best round."""
-    back = RollBack(HELD_OUT, times=2)
+    back = GoBack(HELD_OUT, times=2)
     conditions = [condition for condition in CONDITIONS[case.task] if type(condition) in case.noticed_by]
     actions = [Finish() if isinstance(condition, ENDS) else back for condition in conditions]
     guards = Guards([Guard(condition, action) for condition, action in zip(conditions, actions, strict=True)])

@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info
 # Imported so that YAML may name their classes without the module.
 import lit_iterative.callbacks
 import lit_iterative.datamodules
+import lit_iterative.guards
 import lit_iterative.modules
 import lit_iterative.ops
 import lit_iterative.ops.language

@@ -6,8 +6,9 @@ import lightning.pytorch as pl
 from torch.nn.functional import normalize
 
 from lit_iterative import ops, rounds
-from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
+from lit_iterative.callbacks import BestRound, EMATeacher, Guards, PseudoLabels, Rounds
 from lit_iterative.columns import read, write
+from lit_iterative.guards import Change, GoBack, Guard, Worse
 from lit_iterative.ops import EMA, HardLabels, MCDropout, Op, Policy, Predict, Remember, Steps
 from lit_iterative.ops.actors import Actor
 from lit_iterative.ops.schedule import Schedule
@@ -22,6 +23,7 @@ OPS: list[OpCase] = [
     OpCase(ops.AdaMatch(fraction=0.8, momentum=0.0)),
     OpCase(ops.Agreement()),
     OpCase(ops.AllInputs()),
+    OpCase(ops.Canaries(answers={"2": 2, "30": 0, "55": 1})),
     OpCase(ops.ClassBalance()),
     OpCase(ops.ClassBalance(at_most=2)),
     OpCase(ops.ClassBalance(weigh=True)),
@@ -55,6 +57,7 @@ OPS: list[OpCase] = [
     OpCase(ops.RandomInputs(size=9)),
     OpCase(ops.RandomInputs(share=0.4)),
     OpCase(ops.Remember(["scores.confidence", "probs"]), ledger=LEDGER),
+    OpCase(ops.RoundAgreement()),
     OpCase(ops.Sharpen(0.5)),
     OpCase(ops.Sinkhorn()),
     OpCase(ops.Sinkhorn(epsilon=0.5, prior=[0.5, 0.3, 0.2])),
@@ -89,7 +92,9 @@ SCHEDULES: list[Schedule] = [
     ops.Cosine(1.0, 0.0, 5),
     ops.EveryK(2),
     ops.FromMetric("val_accuracy", high=0.95),
+    ops.Largest({"round/balance_at_0.5": 0.5, "val_accuracy": 0.9}),
     ops.Linear(0.5, 0.9, 4),
+    ops.Steered("threshold", ops.Linear(0.5, 0.9, 4), high=0.8),
     ops.Steps([0.1, 0.5]),
 ]
 
@@ -141,6 +146,18 @@ def rounds_weights() -> WeightPolicy:
     return rounds.ReinitFromBase()
 
 
+def guards() -> list[pl.Callback]:
+    """Guards that go back and change a threshold, and rounds that follow them."""
+    worse = Worse("val_accuracy", tolerance=-10.0)  # than itself: in every round
+    watch = Guards([Guard(worse, Change("threshold", 1.1)), Guard(worse, GoBack("val_accuracy"), patience=2)])
+    return [watch, PseudoLabels(threshold=ops.Steered("threshold", 0.5, high=0.8), seed=3)]
+
+
+def best_round() -> list[pl.Callback]:
+    """The best round, which is not the last."""
+    return [BestRound("val_accuracy", "min"), PseudoLabels(threshold=0.5, seed=3)]
+
+
 def part(kind: str, **init_args: Any) -> dict[str, Any]:
     """Return a part as YAML has it."""
     return {"class_path": kind, "init_args": init_args}
@@ -149,6 +166,19 @@ def part(kind: str, **init_args: Any) -> dict[str, Any]:
 CALLBACKS: list[CallbackCase] = [
     CallbackCase(pseudo_labels, {"threshold": part("lit_iterative.ops.Linear", start=0.5, end=0.9, rounds=3)}),
     CallbackCase(ema_teacher, {"decay": 0.9}),
+    CallbackCase(
+        guards,
+        {
+            "guards": [
+                {
+                    "condition": part("lit_iterative.guards.Worse", metric="val_accuracy"),
+                    "action": part("lit_iterative.guards.GoBack", monitor="val_accuracy"),
+                    "patience": 2,
+                }
+            ]
+        },
+    ),
+    CallbackCase(best_round, {"monitor": "val_accuracy"}),
     CallbackCase(
         general_rounds,
         {

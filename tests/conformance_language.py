@@ -9,6 +9,7 @@ from lit_iterative import answers
 from lit_iterative.columns import read, write
 from lit_iterative.generation.language import Sampling
 from lit_iterative.judging.rubric import Rubric
+from lit_iterative.ops import ScoredCanaries
 from lit_iterative.ops import language as ops
 from lit_iterative.testing import OpCase, candidates, completions
 from tests.conformance_cases import LEDGER
@@ -32,6 +33,11 @@ def judged() -> pa.Table:
     table = completions(["scores.correct"])
     correct = read(table, "scores.correct").round()
     return write(table, **{"scores.correct": np.where(np.arange(len(correct)) % 5 == 0, np.nan, correct)})
+
+
+def voted() -> pa.Table:
+    """Return completions that are right or wrong, with the share of the votes for each."""
+    return write(judged(), **{"scores.vote": np.linspace(0, 1, judged().num_rows)})
 
 
 def unsolved() -> pa.Table:
@@ -73,6 +79,9 @@ OPS: list[OpCase] = [
     OpCase(ops.AddPrompts(), written(), item=prompt_item),
     OpCase(ops.AgreedPairs(TWO), completions(TWO)),
     OpCase(ops.AgreedPairs([*TWO, "scores.reward"], at_most=1, truncated="drop"), completions([*TWO, "scores.reward"])),
+    OpCase(ops.AnswerEntropy(), completions(["scores.vote"])),
+    OpCase(ops.BalanceScore(), judged()),
+    OpCase(ops.BalanceScore("scores.reward", [0.5, 0.9]), completions(["scores.correct", "scores.reward"])),
     OpCase(ops.ConsistencyPreference(), rated()),
     OpCase(ops.ConsistencyPreference(average=False), rated()),
     OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong, not {answer}: {prompt}"}), ALONE),
@@ -103,6 +112,8 @@ OPS: list[OpCase] = [
     OpCase(ops.ReferenceLogProbs(of="ranked"), RANKED),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
+    OpCase(ScoredCanaries(share=0.4), judged()),
+    OpCase(ScoredCanaries(share=0.4, confidence="scores.vote"), voted()),
     OpCase(ops.SelfCertainty()),
     OpCase(ops.SelfConsistency()),
     OpCase(ops.SelfConsistency(answers.Exact()), write(completions(), group=completions()["prompt"])),

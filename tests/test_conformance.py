@@ -27,7 +27,16 @@ from tests import conformance_cases as cases
 from tests import conformance_language as language_cases
 
 OPS = [*cases.OPS, *language_cases.OPS]
-CHANGE_NO_ROW = ops.AllInputs | ops.Remember | language.AddPrompts | language.DistinctN | language.Divergence
+CHANGE_NO_ROW = (
+    ops.AllInputs,
+    ops.Remember,
+    ops.RoundAgreement,
+    language.AddPrompts,
+    language.AnswerEntropy,
+    language.BalanceScore,
+    language.DistinctN,
+    language.Divergence,
+)
 
 
 def name(thing: Any) -> str:
@@ -82,7 +91,7 @@ def test_callback(case: CallbackCase, check: Any) -> None:
 @pytest.mark.parametrize(
     ("module", "base", "instances"),
     [
-        (ops, Op, [case.op for case in cases.OPS]),
+        (ops, Op, [case.op for case in OPS]),
         (language, Op, [case.op for case in language_cases.OPS]),
         (ops, Merge, [case.merge for case in cases.MERGES]),
         (ops, Schedule, cases.SCHEDULES),

@@ -1,6 +1,6 @@
 """Guards: conditions on the history of a run, and what follows when one is met."""
 
-from lit_iterative.guards.actions import Action, Change, Finish, RollBack, Stop, Warn
+from lit_iterative.guards.actions import Action, Change, Finish, GoBack, Stop, Warn
 from lit_iterative.guards.canaries import CanariesOverconfident, CanariesWrong
 from lit_iterative.guards.collapse import AnswerCollapse, ClassCollapse, DistinctCollapse
 from lit_iterative.guards.condition import Condition
@@ -25,6 +25,7 @@ __all__ = [
     "Disagreement",
     "DistinctCollapse",
     "Finish",
+    "GoBack",
     "Guard",
     "History",
     "KLBudget",
@@ -35,7 +36,6 @@ __all__ = [
     "NoNewData",
     "Overoptimised",
     "Record",
-    "RollBack",
     "Sharpening",
     "Stop",
     "Warn",

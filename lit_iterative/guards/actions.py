@@ -64,7 +64,7 @@ class Finish(Action):
 
 
 @dataclass(frozen=True)
-class RollBack(Action):
+class GoBack(Action):
     """Goes back to the best earlier round: weights, reference, optimiser, schedules and data are those in front of it.
 
     The round that is judged stays in the store, but nothing is trained on it. The next round is made by the best one's
@@ -80,7 +80,7 @@ class RollBack(Action):
 
     Example:
         >>> history = History.of([{"val_accuracy": value} for value in (0.5, 0.75, 0.25)])
-        >>> RollBack("val_accuracy")(Verdict(), history).back_to
+        >>> GoBack("val_accuracy")(Verdict(), history).back_to
         1
     """
 
@@ -89,7 +89,7 @@ class RollBack(Action):
     times: int = 3
 
     def __post_init__(self) -> None:
-        check_range("RollBack(times)", self.times, 1)
+        check_range("GoBack(times)", self.times, 1)
 
     def __call__(self, verdict: Verdict, history: History) -> Verdict:
         """Name the best round; where there is none, end the run."""

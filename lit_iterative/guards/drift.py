@@ -110,7 +110,7 @@ class Disagreement(Condition):
     """The policy says of the pool what it did not say in the round before, before anything was selected.
 
     Args:
-        at_least: The smallest agreement that is well; the op ``Agreement`` measures it.
+        at_least: The smallest agreement that is well; the op ``RoundAgreement`` measures it.
 
     Raises:
         PipelineError: If the share is not in [0, 1].

@@ -15,6 +15,7 @@ from lit_iterative.ops.actors import (
 from lit_iterative.ops.adaptive import AdaMatch, FlexMatch, FreeMatch
 from lit_iterative.ops.align import DistributionAlignment, Sinkhorn
 from lit_iterative.ops.balance import ClassBalance
+from lit_iterative.ops.canaries import Canaries, ScoredCanaries
 from lit_iterative.ops.context import Context, OneRank
 from lit_iterative.ops.curriculum import PercentileCurriculum
 from lit_iterative.ops.dash import Dash
@@ -26,7 +27,8 @@ from lit_iterative.ops.pools import AllInputs, GrowingPool, RandomInputs, Stream
 from lit_iterative.ops.predict import Predict
 from lit_iterative.ops.remember import Remember
 from lit_iterative.ops.revisit import Curriculum, Failures
-from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Linear, Schedule, Steps
+from lit_iterative.ops.round_agreement import RoundAgreement
+from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Largest, Linear, Schedule, Steered, Steps
 from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Margin, MutualInformation
 from lit_iterative.ops.select import Quantile, Threshold, TopK
 from lit_iterative.ops.softmatch import SoftMatch
@@ -42,6 +44,7 @@ __all__ = [
     "AtRound",
     "Base",
     "Blend",
+    "Canaries",
     "ClassBalance",
     "Confidence",
     "Context",
@@ -64,6 +67,7 @@ __all__ = [
     "HardLabels",
     "Initial",
     "KeepIfBetter",
+    "Largest",
     "Linear",
     "MCDropout",
     "Margin",
@@ -79,13 +83,16 @@ __all__ = [
     "RandomInputs",
     "Remember",
     "Replace",
+    "RoundAgreement",
     "Schedule",
+    "ScoredCanaries",
     "Sharpen",
     "Sinkhorn",
     "SmoothLabels",
     "SoftLabels",
     "SoftMatch",
     "SoftWeights",
+    "Steered",
     "Steps",
     "Stream",
     "TestTimeAugmentation",

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from lit_iterative.columns import Array, keep, look_up, read
-from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.columns import Array, keep, read
+from lit_iterative.errors import PipelineError
 from lit_iterative.ops.calibration import calibration_error
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op, Scope
@@ -21,38 +21,38 @@ from lit_iterative.seeds import derive_seed
 class Canaries(Op):
     """Takes canaries out of the labelled inputs, and measures how right their labels are.
 
-    They are the same in every round: given with their answers, or drawn, by a hash of the seed and the id, from those
-    whose answer the pool knows (``pool_truth()``, -1 where unknown). Put it behind the ops that label and in front of
-    those that select, in every phase, or its accuracy is that of selected labels.
+    Put it behind the ops that label and in front of those that select, in every phase, or its accuracy is that of
+    selected labels.
 
     Args:
-        share: Share of the inputs with a known answer that are canaries.
-        answers: Their answers by id, the id as text, where they are chosen by hand; give this or ``share``.
+        answers: Their classes by id, the id as text.
 
     Requires ``label`` and ``scores.confidence``. Counts ``canaries``; measures ``canary_accuracy``,
     ``canary_confidence`` and ``canary_calibration_error`` (Guo et al., 2017, arXiv:1706.04599, equation 3; 15 bins).
 
     Raises:
-        PipelineError: If not exactly one of ``share`` and ``answers`` is given, or the share is not in (0, 1].
-        DataError: If a share is to be drawn and the pool knows no answers, when run.
+        PipelineError: If there are no answers, or one is below 0.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
         >>> from lit_iterative.pool import Pool
         >>> table = example(id=[0, 1, 2], label=[1, 0, 1], **{"scores.confidence": [0.75, 0.75, 1.0]})
         >>> context = Context(Pool([7, 8, 9], 1))
-        >>> show(Canaries(answers={"0": 1, "1": 1})(table, context), "id")
+        >>> show(Canaries({"0": 1, "1": 1})(table, context), "id")
         [2]
         >>> context.tally.values()["canary_accuracy"]
         0.5
     """
 
-    share: float | None = None
-    answers: dict[str, int] | None = None
+    answers: dict[str, int]
     scope: ClassVar[Scope] = "global"
 
     def __post_init__(self) -> None:
-        _check(self, self.share, self.answers, "answers")
+        if not self.answers:
+            raise PipelineError("Canaries has no answers. Give the class of at least one input, or leave the op out.")
+        wrong = {key: answer for key, answer in self.answers.items() if answer < 0}
+        if wrong:
+            raise PipelineError(f"Canaries has the answers {wrong}. Classes count from 0; leave out what is not known.")
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -63,23 +63,10 @@ class Canaries(Op):
         """Return the rows of other inputs."""
         label, confidence = read(table, "label"), read(table, "scores.confidence")
         label = label.argmax(axis=1) if label.ndim == 2 else label
-        truth = self._truth(read(table, "id"), context)
+        truth = np.array([self.answers.get(str(key), -1) for key in read(table, "id").tolist()], dtype=np.int64)
         hidden = truth >= 0
         _measure(context.tally, (label == truth)[hidden], confidence[hidden])
         return keep(table, ~hidden)
-
-    def _truth(self, ids: Array, context: Context) -> Array:
-        """Return the answer of every canary, -1 for all other inputs."""
-        if self.answers is not None:
-            return np.array([self.answers.get(str(key), -1) for key in ids.tolist()], dtype=np.int64)
-        if context.pool.truth is None:
-            raise DataError(
-                "Canaries need known answers, but the pool has none. Return them from pool_truth() of the DataModule, "
-                "-1 where they are unknown, or give the op answers."
-            )
-        place, found = look_up(ids, context.pool.keys)
-        chosen = found & drawn(ids, self.share, None, context.seed)
-        return np.where(chosen, np.asarray(context.pool.truth)[place], -1)
 
 
 @dataclass(frozen=True)
@@ -119,7 +106,9 @@ class ScoredCanaries(Op):
     scope: ClassVar[Scope] = "global"
 
     def __post_init__(self) -> None:
-        _check(self, self.share, self.ids, "ids")
+        if (self.share is None) == (self.ids is None):
+            raise PipelineError(f"ScoredCanaries has share {self.share} and ids {self.ids}. Give exactly one of them.")
+        check_range("ScoredCanaries(share)", self.share, 0, 1, open_low=True)
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -157,9 +146,3 @@ def _measure(tally: Tally, right: Array, confidence: Array | None) -> None:
     if confidence is not None and len(right):
         tally.mean("canary_confidence", confidence)
         tally.mean("canary_calibration_error", [calibration_error(confidence, right)])
-
-
-def _check(op: Op, share: float | None, chosen: Collection[Any] | None, name: str) -> None:
-    if (share is None) == (chosen is None):
-        raise PipelineError(f"{op.name} has share {share} and {name} {chosen}. Give exactly one of them.")
-    check_range(f"{op.name}(share)", share, 0, 1, open_low=True)

@@ -1,4 +1,4 @@
-"""What is measured on the data of a round, for people and guards; no op but ``Canaries`` sees hidden labels."""
+"""What is measured on the data of a round, for people and guards; no op sees hidden labels."""
 
 from typing import Any
 

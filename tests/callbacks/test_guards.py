@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lit_iterative.callbacks import PseudoLabels, Rounds
 from lit_iterative.callbacks.guards import Guards
 from lit_iterative.errors import SetupError
-from lit_iterative.guards import Above, Change, Condition, Finish, Guard, RollBack, Stop, Worse
+from lit_iterative.guards import Above, Change, Condition, Finish, GoBack, Guard, Stop, Worse
 from lit_iterative.ops import Confidence, HardLabels, Predict, Threshold
 from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds import Phase, Store, When
@@ -85,14 +85,14 @@ def test_a_changed_parameter_is_another_one_from_the_next_round_on(tmp_path):
 def test_a_phase_comes_again_when_the_run_goes_back_in_front_of_it(tmp_path):
     ops = [Predict(), Confidence(), Threshold(0.4), HardLabels()]
     phases = [Phase(ops, rounds=2, name="first"), Phase(ops, rounds=2, name="second"), Phase(ops, name="rest")]
-    run(tmp_path, Guard(At((2,)), RollBack("score")), rounds=Rounds(phases, When(1, 1)))
+    run(tmp_path, Guard(At((2,)), GoBack("score")), rounds=Rounds(phases, When(1, 1)))
     # round 2 is left, and the best before it is round 1, the second of the first phase
     assert [m.phase for m in manifests(tmp_path)] == ["first", "first", "second", "first", "second", "second"]
 
 
 def test_where_no_more_rounds_are_due_the_data_of_before_is_served(tmp_path):
     rounds = PseudoLabels(0.4, warmup_epochs=1, max_rounds=3)
-    made = run(tmp_path, Guard(At((2,)), RollBack("score")), rounds=rounds)
+    made = run(tmp_path, Guard(At((2,)), GoBack("score")), rounds=rounds)
     assert len(manifests(tmp_path)) == 3
     assert made.datamodule.state_dict()["lit_iterative"]["round"] == 0  # that of the time in front of round 1
     assert made.current_epoch == 6
@@ -100,8 +100,8 @@ def test_where_no_more_rounds_are_due_the_data_of_before_is_served(tmp_path):
 
 def test_a_left_round_is_told_and_logged(tmp_path):
     logger = CSVLogger(str(tmp_path), name="log", version="")
-    with warned(r"Round 2: At: it is time \(RollBack\)"):
-        run(tmp_path, Guard(At((2,)), RollBack("score")), Guard(Above("score", 0.85)), logger=logger)
+    with warned(r"Round 2: At: it is time \(GoBack\)"):
+        run(tmp_path, Guard(At((2,)), GoBack("score")), Guard(Above("score", 0.85)), logger=logger)
     lines = (tmp_path / "log" / "metrics.csv").read_text().splitlines()
     names = lines[0].split(",")
     shown = {}
@@ -123,7 +123,7 @@ def test_guards_are_yaml(tmp_path):
             {"condition": {"class_path": "LengthDrift", "init_args": {"factor": 1.5}}},
             {
                 "condition": {"class_path": "Worse", "init_args": {"metric": "val_accuracy"}},
-                "action": {"class_path": "RollBack", "init_args": {"monitor": "val_accuracy"}},
+                "action": {"class_path": "GoBack", "init_args": {"monitor": "val_accuracy"}},
                 "patience": 2,
             },
         ]
@@ -132,7 +132,7 @@ def test_guards_are_yaml(tmp_path):
     parser.add_class_arguments(Guards, "made")
     (tmp_path / "guards.yaml").write_text(yaml.safe_dump({"made": config}))
     made = parser.instantiate_classes(parser.parse_path(str(tmp_path / "guards.yaml"))).made
-    assert made.guards[1] == Guard(Worse("val_accuracy"), RollBack("val_accuracy"), 2)
+    assert made.guards[1] == Guard(Worse("val_accuracy"), GoBack("val_accuracy"), 2)
 
 
 def test_a_change_of_a_parameter_that_is_not_there_is_refused(tmp_path):

@@ -9,12 +9,12 @@ from lit_iterative.guards import (
     Above,
     Change,
     Finish,
+    GoBack,
     Guard,
     History,
     LengthDrift,
     NoGain,
     Record,
-    RollBack,
     Stop,
     Warn,
     Worse,
@@ -70,9 +70,9 @@ def test_a_patient_guard_waits():
 
 def test_all_guards_have_their_say():
     above = Above("m", 0.5)
-    guards = [Guard(above), Guard(above, Finish()), Guard(above, Change("t", 2.0)), Guard(above, RollBack("m"))]
+    guards = [Guard(above), Guard(above, Finish()), Guard(above, Change("t", 2.0)), Guard(above, GoBack("m"))]
     verdict = judge(guards, told((0.25, None), (0.75, None)))
-    assert [event.action for event in verdict.events] == ["Warn", "Finish", "Change", "RollBack"]
+    assert [event.action for event in verdict.events] == ["Warn", "Finish", "Change", "GoBack"]
     assert (verdict.last, verdict.factors, verdict.back_to, verdict.stop) == (True, {"t": 2.0}, 0, False)
 
 
@@ -90,7 +90,7 @@ def test_changes_add_up_and_survive_a_way_back():
 
 def test_the_way_back_leads_to_the_best_sound_round():
     def back(mode="max", **options):
-        return RollBack("m", mode, **options)(
+        return GoBack("m", mode, **options)(
             Verdict(), told((0.5, None), (0.9, None), (0.95, 1), (0.9, None), (0.2, None))
         )
 
@@ -102,14 +102,14 @@ def test_the_way_back_leads_to_the_best_sound_round():
 
 def test_returns_before_a_better_round_do_not_count():
     history = told((0.5, None), (0.4, 0), (0.5, None), (0.9, None), (0.2, None))
-    assert not RollBack("m", times=1 + 1)(Verdict(), history).stop
-    assert RollBack("m", times=1)(Verdict(), history).stop
+    assert not GoBack("m", times=1 + 1)(Verdict(), history).stop
+    assert GoBack("m", times=1)(Verdict(), history).stop
 
 
 def test_without_a_sound_round_there_is_no_way_back():
-    verdict = RollBack("m")(Verdict(), told((0.5, None)))
+    verdict = GoBack("m")(Verdict(), told((0.5, None)))
     assert (verdict.back_to, verdict.stop) == (None, True)
-    unknown = RollBack("other")(Verdict(), told((0.5, None), (0.4, None)))
+    unknown = GoBack("other")(Verdict(), told((0.5, None), (0.4, None)))
     assert (unknown.back_to, unknown.stop) == (None, True)
 
 
@@ -119,6 +119,6 @@ def test_a_verdict_survives_json():
 
 
 def test_numbers_that_make_no_sense_are_refused():
-    for make in (lambda: Guard(LengthDrift(), Warn(), 0), lambda: RollBack("m", times=0), lambda: Change("t", 0.0)):
+    for make in (lambda: Guard(LengthDrift(), Warn(), 0), lambda: GoBack("m", times=0), lambda: Change("t", 0.0)):
         with pytest.raises(PipelineError):
             make()

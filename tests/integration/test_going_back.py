@@ -36,7 +36,7 @@ def test_a_run_that_would_degrade_ends_as_good_as_its_best_round(tmp_path):
     assert [(verdict.back_to, verdict.stop) for verdict in verdicts] == [
         (None, False), (None, False), (1, False), (None, False), (3, True)
     ]  # fmt: skip
-    assert [event.action for event in verdicts[4].events] == ["RollBack", "Change"]
+    assert [event.action for event in verdicts[4].events] == ["GoBack", "Change"]
 
 
 def test_the_store_says_what_happened(tmp_path):
@@ -45,7 +45,7 @@ def test_the_store_says_what_happened(tmp_path):
     said = manifest["verdict"]
     assert said["back_to"] == 1
     assert said["events"][0]["guard"] == "Worse"
-    assert said["events"][0]["action"] == "RollBack"
+    assert said["events"][0]["action"] == "GoBack"
     assert f"after {manifest_value(tmp_path, 1):.4g} in front of round 1" in said["events"][0]["said"]
     assert said["factors"] == {"threshold": 1.2}
 

@@ -3,7 +3,7 @@ import pytest
 
 from lit_iterative.callbacks import Rounds
 from lit_iterative.columns import read
-from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.errors import PipelineError
 from lit_iterative.ops import Confidence, HardLabels, Predict
 from lit_iterative.ops.canaries import Canaries, ScoredCanaries, drawn
 from lit_iterative.ops.context import Context
@@ -25,16 +25,18 @@ def naive_calibration_error(confidence, right, bins=15):
 
 def test_canaries_are_measured_by_the_answers_and_taken_away():
     draw = np.random.default_rng(0)
-    truth = draw.integers(-1, 3, size=200)
+    answers = {int(key): int(draw.integers(3)) for key in draw.permutation(200)[:60]}
     ids = draw.permutation(200)[:150]
     label, confidence = draw.integers(0, 3, size=150), draw.uniform(0.35, 0.99, size=150).astype(np.float32)
-    context = Context(Pool(range(200), 1, truth=truth), seed=3)
-    kept = Canaries(share=0.4)(example(id=ids, label=label, **{"scores.confidence": confidence}), context)
+    context = Context(Pool(range(200), 1))
+    kept = Canaries({str(key): answer for key, answer in answers.items()})(
+        example(id=ids, label=label, **{"scores.confidence": confidence}), context
+    )
     gone = sorted(set(ids.tolist()) - set(read(kept, "id").tolist()))
-    assert all(truth[key] >= 0 for key in gone)
-    assert 0.25 * 150 < len(gone) < 0.35 * 150  # 0.4 of the three quarters that are known
+    assert gone == sorted(set(answers) & set(ids.tolist()))
+    assert 30 < len(gone) < 60
     places = [int(np.flatnonzero(ids == key)[0]) for key in gone]
-    right = [bool(label[place] == truth[ids[place]]) for place in places]
+    right = [bool(label[place] == answers[int(ids[place])]) for place in places]
     values = context.tally.values()
     assert values["canaries"] == len(gone)
     assert values["canary_accuracy"] == pytest.approx(np.mean(right))
@@ -73,32 +75,25 @@ def test_without_confidence_there_is_no_calibration():
     assert context.tally.values() == {"canaries": 1, "canary_accuracy": 1.0}
 
 
-@pytest.mark.parametrize("options", [{}, {"share": 0.0}, {"share": 1.5}])
-@pytest.mark.parametrize("kind", [Canaries, ScoredCanaries])
-def test_a_share_that_makes_no_sense_is_refused(kind, options):
-    with pytest.raises(PipelineError):
-        kind(**options)
+@pytest.mark.parametrize("options", [{}, {"share": 0.0}, {"share": 1.5}, {"share": 0.5, "ids": [1]}])
+def test_a_choice_that_makes_no_sense_is_refused(options):
+    with pytest.raises(PipelineError, match="ScoredCanaries"):
+        ScoredCanaries(**options)
 
 
-def test_both_a_share_and_a_choice_are_refused():
-    with pytest.raises(PipelineError, match="exactly one"):
-        Canaries(0.5, {"1": 0})
-    with pytest.raises(PipelineError, match="exactly one"):
-        ScoredCanaries(0.5, [1])
+def test_no_answers_and_answers_that_are_no_class_are_refused():
+    with pytest.raises(PipelineError, match="no answers"):
+        Canaries({})
+    with pytest.raises(PipelineError, match="'4': -1"):
+        Canaries({"3": 0, "4": -1})
 
 
-def test_given_answers_do_not_ask_the_pool():
+def test_hidden_labels_are_not_seen():
     table = example(id=[4, 5, 6], label=[1, 0, 2], **{"scores.confidence": [0.5, 0.5, 0.5]})
     context = Context(Pool(range(9), 1, truth=[0] * 9))
-    kept = Canaries(answers={"4": 1, "6": 0, "7": 1})(table, context)
+    kept = Canaries({"4": 1, "6": 0, "7": 1})(table, context)
     assert read(kept, "id").tolist() == [5]
     assert context.tally.values()["canary_accuracy"] == 0.5
-
-
-def test_a_pool_without_answers_is_refused():
-    table = example(id=[0], label=[1], **{"scores.confidence": [0.5]})
-    with pytest.raises(DataError, match="pool_truth"):
-        Canaries(share=0.5)(table, Context(Pool([0], 1)))
 
 
 def test_canaries_never_train(tmp_path):
@@ -110,12 +105,12 @@ def test_canaries_never_train(tmp_path):
             seen.append(set(read(table, "id").tolist()) - set(read(kept, "id").tolist()))
             return kept
 
-    phase = Phase([Predict(), Confidence(), HardLabels(), Watched(share=0.2)])
+    answers = {str(key): key % 3 for key in range(0, 200, 5)}
+    phase = Phase([Predict(), Confidence(), HardLabels(), Watched(answers)])
     fit(str(tmp_path), Rounds([phase], When(2, 2), shard_size=64), max_epochs=6)
     versions = list(Store(tmp_path / "rounds").versions())
     assert len(versions) == 2
-    assert len(seen[0]) > 20
-    assert seen[0] == seen[1]
+    assert seen[0] == seen[1] == set(range(0, 200, 5))
     for version in versions:
         assert not seen[0] & set(version.table()["id"].to_pylist())
         assert version.manifest.metrics["canaries"] == len(seen[0])

@@ -16,7 +16,7 @@ from lit_iterative.callbacks import EMATeacher, Rounds
 from lit_iterative.callbacks.best_round import BestRound
 from lit_iterative.callbacks.guards import Guards
 from lit_iterative.columns import read, write
-from lit_iterative.guards import Change, Guard, RollBack, Worse
+from lit_iterative.guards import Change, GoBack, Guard, Worse
 from lit_iterative.ops import (
     EMA,
     Append,
@@ -72,7 +72,7 @@ def callbacks(poisoned: list[int], guarded: bool = True) -> list[pl.Callback]:
     ]
     rounds = Rounds([Phase(ops, merge=Append(max_age=2))], When(every_n_epochs=1, warmup_epochs=2), shard_size=200)
     worse = Worse("val_accuracy", tolerance=0.1)
-    guards = [Guard(worse, RollBack("val_accuracy", times=2)), Guard(worse, Change("threshold", 1.2))]
+    guards = [Guard(worse, GoBack("val_accuracy", times=2)), Guard(worse, Change("threshold", 1.2))]
     return [rounds, EMATeacher(0.8), *([Guards(guards), BestRound("val_accuracy")] if guarded else [])]
 
 

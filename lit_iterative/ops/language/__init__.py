@@ -3,6 +3,8 @@
 from lit_iterative.ops.language.accepted import Accept, TopCandidates
 from lit_iterative.ops.language.add_prompts import AddPrompts
 from lit_iterative.ops.language.agreed_pairs import AgreedPairs
+from lit_iterative.ops.language.answer_entropy import AnswerEntropy
+from lit_iterative.ops.language.balance_score import BalanceScore
 from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency
 from lit_iterative.ops.language.dedup import DedupTokens
@@ -42,6 +44,8 @@ __all__ = [
     "AddPrompts",
     "AgreedPairs",
     "AllPairs",
+    "AnswerEntropy",
+    "BalanceScore",
     "BestRandom",
     "BestWorst",
     "Combine",

@@ -1,4 +1,4 @@
-"""Agreement: what the policy says of an input now and what it said in the round before."""
+"""RoundAgreement: what the policy says of an input now and what it said in the round before."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from lit_iterative.ops.op import Op
 
 
 @dataclass(frozen=True)
-class Agreement(Op):
+class RoundAgreement(Op):
     """Measures how many inputs have the same value as when they were last seen; changes no row.
 
     Put it behind the op that provides the column, in front of those that select, and put ``Remember([column])`` behind
@@ -32,7 +32,7 @@ class Agreement(Op):
         >>> from lit_iterative.ops.testing import example
         >>> from lit_iterative.pool import Pool
         >>> context = Context(Pool(range(3), 1), ledger=example(id=[0, 1], label=[1, 1]))
-        >>> _ = Agreement()(example(id=[0, 1, 2], label=[1, 0, 1]), context)
+        >>> _ = RoundAgreement()(example(id=[0, 1, 2], label=[1, 0, 1]), context)
         >>> context.tally.values()
         {'agreement': 0.5}
     """
@@ -56,7 +56,7 @@ class Agreement(Op):
             return table
         if self.column not in ledger.column_names:
             raise DataError(
-                f"Agreement compares {self.column!r}, but the ledger remembers {ledger.column_names}. Add "
+                f"RoundAgreement compares {self.column!r}, but the ledger remembers {ledger.column_names}. Add "
                 f"Remember([{self.column!r}]) to the ops of this phase and of the one before."
             )
         ids, first = np.unique(read(table, "id"), return_index=True)
@@ -70,6 +70,6 @@ class Agreement(Op):
 def _values(table: pa.Table, column: str) -> list[object]:
     """Return a column as plain values, None where it is empty; of a soft label the largest class."""
     if column not in table.column_names:
-        raise DataError(f"Agreement compares {column!r}, but there are only {table.column_names}. Put it later.")
+        raise DataError(f"RoundAgreement compares {column!r}, but there are only {table.column_names}. Put it later.")
     values: list[object] = table.column(column).to_pylist()
     return [int(np.argmax(value)) if isinstance(value, list) else value for value in values]
