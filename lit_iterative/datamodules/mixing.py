@@ -26,6 +26,8 @@ class Mixing:
         gold_share: Share of labelled rows in an epoch, between 0 and 1; as many as there are when left out.
         rows_per_epoch: Rows in an epoch, whatever the size of the data; once through it when left out.
         label_at: Where the label stands in an item: an index, or a key.
+        together: Whether rows of one prompt stand behind each other in an epoch. A batch then has fewer prompts, each
+            of which is read once for all of its completions.
 
     Raises:
         DataError: If a number makes no sense, or options contradict each other.
@@ -36,6 +38,7 @@ class Mixing:
     gold_share: float | None = None
     rows_per_epoch: int | None = None
     label_at: int | str = 1
+    together: bool = False
 
     def __post_init__(self) -> None:
         if self.gold_share is not None and not 0 < self.gold_share < 1:
@@ -68,6 +71,17 @@ class Rows(Dataset[Any]):
         self.golds = 0 if gold is None else len(gold)
         self.weights = weights
         self.mixing = mixing
+
+    @property
+    def groups(self) -> Array:
+        """The group of every row, ``(rows,)``, for ``Mixing(together=True)``; a subclass says.
+
+        Raises:
+            SetupError: If it does not.
+        """
+        raise SetupError(
+            "Mixing(together=True) brings rows of one prompt together, but these rows have no prompts. Leave it out."
+        )
 
     def labelled(self, index: int) -> Any:
         """Return a labelled item."""
@@ -125,6 +139,8 @@ class RowSampler(DistributedSampler[Any]):
 
     def __iter__(self) -> Iterator[int]:
         order = self._order(generator(self.seed, "epoch", self.epoch))
+        if self.rows.mixing.together:
+            order = together(order, self.rows.groups)
         padded = np.resize(order, self.total_size)
         return iter(padded[self.rank :: self.num_replicas].tolist())
 
@@ -146,6 +162,19 @@ class RowSampler(DistributedSampler[Any]):
         span = np.arange(start, end)
         orders = [draw.permutation(span) if self.shuffle else span for _ in range(passes)]
         return np.concatenate(orders)[:wanted]
+
+
+def together(order: Array, groups: Array) -> Array:
+    """Return an order in which the rows of a group stand behind its first one.
+
+    Example:
+        >>> together(np.array([3, 0, 2, 1]), groups=np.array([7, 8, 8, 7])).tolist()
+        [3, 0, 2, 1]
+        >>> together(np.array([2, 0, 1, 3]), groups=np.array([7, 8, 8, 7])).tolist()
+        [2, 1, 0, 3]
+    """
+    _, first, group = np.unique(groups[order], return_index=True, return_inverse=True)
+    return order[np.argsort(first[group], kind="stable")]
 
 
 def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, rank: int) -> DataLoader[Any]:

@@ -1,6 +1,7 @@
 """PromptData: prompts to work on, worked examples to begin with, and held-out prompts to measure by."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -10,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch.utils.data import DataLoader, Dataset
 
 from lit_iterative.batches import COLUMNS, Collate
-from lit_iterative.columns import read
+from lit_iterative.columns import Array, read
 from lit_iterative.datamodules.mixing import Mixing, Rows
 from lit_iterative.datamodules.records import Record, read_records
 from lit_iterative.datamodules.refreshable import Refreshable
@@ -159,6 +160,14 @@ class TextRows(Rows):
         super().__init__(gold, weights, mixing)
         drawn_by_weight = mixing.weighting == "sample" and "weight" in table.column_names
         self.table = table.drop_columns(["weight"]) if drawn_by_weight else table
+
+    @cached_property
+    def groups(self) -> Array:
+        """The number of every row's prompt, ``(rows,)``."""
+        golds = [] if self.gold is None else [self.gold[row]["prompt_ids"] for row in range(self.golds)]
+        made = self.table.column("prompt_ids").to_pylist() if "prompt_ids" in self.table.column_names else []
+        numbers: dict[tuple[int, ...], int] = {}
+        return np.array([numbers.setdefault(tuple(ids), len(numbers)) for ids in (*golds, *made)])
 
     def made(self, row: int) -> Any:
         """Return a row as a dictionary."""

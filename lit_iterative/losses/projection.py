@@ -1,7 +1,8 @@
 """Projection: log-probabilities of tokens from hidden states, without ever holding the logits of all of them.
 
 Logits exist for a chunk of rows at a time, and are gone when its log-probabilities and their derivative by the hidden
-states are known. Only where the last layer is trained are they computed again, in the backward pass.
+states are known. Where the last layer is trained, the derivatives by its outputs are kept if they are few; else the
+logits are computed again in the backward pass.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from torch.nn.functional import linear
 
 #: Logits that are held at a time: 64 MiB of them in float32.
 CHUNK = 2**24
+#: Derivatives by the outputs of a trained layer that are kept for the backward pass: 256 MiB of them in float32.
+KEPT = 2**26
 
 Measure = Callable[[Tensor], tuple[Tensor, ...]]
 
@@ -46,6 +49,7 @@ def token_log_probs(
     finish: Finish = Finish(),  # noqa: B008  # frozen
     measure: Measure | None = None,
     chunk: int = CHUNK,
+    kept: int = KEPT,
 ) -> tuple[Tensor, ...]:
     """Return ``log softmax(finish(W h + b))`` at one token for every hidden state.
 
@@ -60,6 +64,7 @@ def token_log_probs(
         measure: Returns what else is wanted, ``(rows,)`` each, of log-probabilities ``(rows, vocabulary)``; that has
             no gradient.
         chunk: Logits that are held at a time.
+        kept: Derivatives by the outputs of a layer that is trained that are kept at most, to save time.
 
     Returns:
         Log-probabilities ``(rows,)``, and what was measured.
@@ -71,7 +76,7 @@ def token_log_probs(
         tensor([0.2500])
     """
     values: tuple[Tensor, ...] = _TokenLogProbs.apply(  # type: ignore[no-untyped-call]
-        hidden, layer.weight, layer.bias, tokens, finish, measure, chunk
+        hidden, layer.weight, layer.bias, tokens, finish, measure, chunk, kept
     )
     return values
 
@@ -89,16 +94,24 @@ class _TokenLogProbs(torch.autograd.Function):
         finish: Finish,
         measure: Measure | None,
         chunk: int,
+        kept: int,
     ) -> tuple[Tensor, ...]:
         of_hidden, of_weight, of_bias, *_ = ctx.needs_input_grad
         kind = product_type(weight)
         head = Head(weight.to(kind), None if bias is None else bias.to(kind), finish)
         rows = _slices(len(hidden), chunk // len(weight))
-        parts = [head.scored(hidden[part].to(kind), tokens[part], measure, of_hidden) for part in rows]
+        trained = of_weight or of_bias
+        keeps = trained and len(hidden) * len(weight) <= kept
+        slopes = weight.new_empty(len(hidden), len(weight), dtype=kind) if keeps else None
+        parts = [
+            head.scored(
+                hidden[part].to(kind), tokens[part], measure, of_hidden, None if slopes is None else slopes[part]
+            )
+            for part in rows
+        ]
         totals, *values = (torch.cat(column) for column in zip(*parts, strict=True))
         by_hidden = values.pop() if of_hidden else None
-        trained = of_weight or of_bias
-        ctx.save_for_backward(by_hidden, *((hidden, weight, bias, tokens, totals) if trained else ()))
+        ctx.save_for_backward(by_hidden, slopes, *((hidden, weight, bias, tokens, totals) if trained else ()))
         ctx.finish, ctx.kind, ctx.chunk, ctx.hidden_type = finish, kind, chunk, hidden.dtype
         ctx.mark_non_differentiable(*values[1:])
         return tuple(values)
@@ -106,10 +119,14 @@ class _TokenLogProbs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        by_hidden, *known = ctx.saved_tensors
+        by_hidden, slopes, *known = ctx.saved_tensors
         of_hidden = None if by_hidden is None else (upstream[:, None] * by_hidden).to(ctx.hidden_type)
-        of_weight, of_bias = _by_weights(ctx, upstream, *known) if known else (None, None)
-        return of_hidden, of_weight, of_bias, None, None, None, None
+        of_weight, of_bias = None, None
+        if slopes is not None:
+            of_weight, of_bias = _by_slopes(slopes, upstream, known[0].to(ctx.kind), known[1], known[2])
+        elif known:
+            of_weight, of_bias = _by_weights(ctx, upstream, *known)
+        return of_hidden, of_weight, of_bias, None, None, None, None, None
 
 
 class Head(NamedTuple):
@@ -132,16 +149,34 @@ class Head(NamedTuple):
         slopes.scatter_add_(1, tokens.clamp(0, logits.shape[1] - 1)[:, None], inside[:, None].to(slopes.dtype))
         return slopes.mul_(slope)
 
-    def scored(self, hidden: Tensor, tokens: Tensor, measure: Measure | None, slopes: bool) -> tuple[Tensor, ...]:
-        """Return log-sum-exps, log-probabilities, what is measured, and derivatives by hidden states if wanted."""
+    def scored(
+        self, hidden: Tensor, tokens: Tensor, measure: Measure | None, by_hidden: bool, kept: Tensor | None
+    ) -> tuple[Tensor, ...]:
+        """Return log-sum-exps, log-probabilities, what is measured, and derivatives by hidden states if wanted.
+
+        Derivatives by the layer's outputs are put where they are to be kept.
+        """
         logits = self.logits(hidden)
         totals = logits.logsumexp(dim=-1)
         values = [totals, logits.gather(-1, tokens[:, None]).squeeze(-1) - totals]
         if measure is not None:
             values += measure(logits - totals[:, None])
-        if slopes:
-            values.append(self.slopes(logits, totals, tokens).to(hidden.dtype) @ self.weight)
+        if by_hidden or kept is not None:
+            slopes = self.slopes(logits, totals, tokens).to(hidden.dtype)
+            if kept is not None:
+                kept.copy_(slopes)
+            if by_hidden:
+                values.append(slopes @ self.weight)
         return tuple(values)
+
+
+def _by_slopes(
+    slopes: Tensor, upstream: Tensor, states: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Return derivatives by weight and bias from those by the layer's outputs."""
+    scaled = upstream.to(slopes.dtype)[:, None]
+    of_bias = None if bias is None else (slopes * scaled).sum(dim=0).to(bias.dtype)
+    return (slopes.T @ (states * scaled)).to(weight.dtype), of_bias
 
 
 def _by_weights(

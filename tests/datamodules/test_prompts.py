@@ -1,16 +1,19 @@
 """PromptData: which prompts are in the pool, under which ids, and what is wrong with them."""
 
 import json
+from itertools import groupby
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from torch.utils.data import DataLoader
 
 from lit_iterative.batches import Collate
 from lit_iterative.datamodules import PromptData
-from lit_iterative.datamodules.mixing import Mixing
+from lit_iterative.datamodules.mixing import Mixing, loader_like
 from lit_iterative.datamodules.prompts import NothingYet, TextRows
+from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.ops.language.add_prompts import FIRST_ID
 from tests.projects.words import policy, sums
@@ -186,3 +189,28 @@ def test_a_policy_must_read_text():
 def test_hyperparameters_of_mixing_are_its_own():
     assert PromptData(PROMPTS).mixing.mode == "replace"
     assert PromptData(PROMPTS, mixing=Mixing(mode="paired")).mixing.mode == "paired"
+
+
+def test_rows_of_one_prompt_stand_together_in_an_order_that_is_still_random():
+    table = pa.table(
+        {"prompt_ids": [[1, 5 + row % 3] for row in range(12)], "completion_ids": [[6, row, 2] for row in range(12)]}
+    )
+    gold = [{"prompt_ids": [1, 6], "completion_ids": [9, 2]}]
+    orders = set()
+    for together in (False, True):
+        rows = TextRows(gold, table, Mixing(together=together))
+        loader = loader_like(DataLoader([0], 4, shuffle=True, collate_fn=list), rows, 7, 1, 0)
+        for epoch in range(2):
+            loader.sampler.set_epoch(epoch)
+            drawn = [row for batch in loader for row in batch]
+            orders.add(tuple(row["completion_ids"][1] for row in drawn))
+            prompts = [row["prompt_ids"][1] for row in drawn]
+            assert len(drawn) == 13
+            assert (len(list(groupby(prompts))) == 3) is together
+    assert len(orders) == 4
+
+
+def test_rows_without_prompts_cannot_stand_together():
+    rows = Relabelled([(1.0, 0)] * 4, None, *np.zeros((3, 0), dtype=int), Mixing(together=True), relabel_at(1))
+    with pytest.raises(SetupError, match="no prompts. Leave it out"):
+        list(loader_like(DataLoader([0], 2, shuffle=True), rows, 7, 1, 0))

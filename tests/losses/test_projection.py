@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lit_iterative.losses.log_probs import spread
-from lit_iterative.losses.projection import Finish, token_log_probs
+from lit_iterative.losses.projection import KEPT, Finish, token_log_probs
 
 ROWS, WIDTH, VOCABULARY = 7, 5, 23
 FINISHES = [Finish(), Finish(scale=0.25), Finish(cap=2.0), Finish(scale=3.0, cap=4.0)]
@@ -57,10 +57,11 @@ class Largest(TorchDispatchMode):
 @pytest.mark.parametrize("chunk", CHUNKS)
 @pytest.mark.parametrize("finish", FINISHES)
 @pytest.mark.parametrize("bias", [True, False])
-def test_values_and_gradients_are_those_of_all_logits_at_once(bias, finish, chunk):
+@pytest.mark.parametrize("kept", [0, KEPT])
+def test_values_and_gradients_are_those_of_all_logits_at_once(kept, bias, finish, chunk):
     for dtype, error in ((torch.float64, 1e-12), (torch.float32, 2e-6)):
         hidden, layer, tokens = made(bias, dtype)
-        (found,) = token_log_probs(hidden, layer, tokens, finish, chunk=chunk)
+        (found,) = token_log_probs(hidden, layer, tokens, finish, chunk=chunk, kept=kept)
         expected = plain(hidden, layer, tokens, finish)
         assert found.dtype is dtype
         torch.testing.assert_close(found, expected, rtol=error, atol=error)
@@ -71,12 +72,13 @@ def test_values_and_gradients_are_those_of_all_logits_at_once(bias, finish, chun
 
 
 @pytest.mark.parametrize("finish", FINISHES)
-def test_gradients_are_those_of_differences(finish):
+@pytest.mark.parametrize("kept", [0, KEPT])
+def test_gradients_are_those_of_differences(kept, finish):
     hidden, layer, tokens = made()
 
     def function(hidden, weight, bias):
         layer.weight, layer.bias = weight, bias
-        return token_log_probs(hidden, layer, tokens, finish, chunk=3 * VOCABULARY)
+        return token_log_probs(hidden, layer, tokens, finish, chunk=3 * VOCABULARY, kept=kept)
 
     weight, bias = layer.weight, layer.bias
     assert torch.autograd.gradcheck(function, (hidden, weight, bias))
@@ -105,12 +107,12 @@ def test_what_is_measured_is_that_of_all_logits_and_has_no_gradient(chunk):
     assert values.requires_grad
 
 
-@pytest.mark.parametrize(("trained", "products"), [(False, 2), (True, 4)])
-def test_a_frozen_layer_costs_two_products_and_keeps_no_hidden_states(trained, products):
+@pytest.mark.parametrize(("trained", "few", "products"), [(False, KEPT, 2), (True, KEPT, 3), (True, 0, 4)])
+def test_a_frozen_layer_costs_two_products_and_keeps_no_hidden_states(trained, few, products):
     hidden, layer, tokens = made(trained=trained)
     kept = []
     with Largest() as seen, torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        (values,) = token_log_probs(hidden, layer, tokens)
+        (values,) = token_log_probs(hidden, layer, tokens, kept=few)
         assert seen.products == 2
         found = gradients(values, hidden, layer)
     assert seen.products == products
@@ -145,7 +147,7 @@ def test_no_more_logits_than_a_chunk_are_ever_there(trained):
     chunk = 2000
     assert chunk > layer.weight.numel()
     with Largest() as seen:
-        gradients(token_log_probs(hidden, layer, tokens, Finish(cap=9.0), spread, chunk)[0], hidden, layer)
+        gradients(token_log_probs(hidden, layer, tokens, Finish(cap=9.0), spread, chunk, kept=0)[0], hidden, layer)
     assert seen.numbers == chunk
     with Largest() as seen:
         gradients(plain(hidden, layer, tokens), hidden, layer)
