@@ -6,10 +6,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from lit_iterative.errors import misfit
 from lit_iterative.attention.interface import Unsupported, replaced
-from lit_iterative.generation.branches import BranchCache, Growth, Prefill
 from lit_iterative.attention.masks import untold
+from lit_iterative.errors import misfit
+from lit_iterative.generation.branches import BranchCache, Growth, Prefill
 from lit_iterative.modes import evaluating
 
 #: Tokens of the two prompts, of which the first has two branches, and of every branch.

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lit_iterative.attention.interface import replaced
 from lit_iterative.columns import Array
 from lit_iterative.errors import out_of_memory
-from lit_iterative.attention.interface import replaced
 from lit_iterative.generation.branches import BranchCache, Growth
 from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.endings import Endings
