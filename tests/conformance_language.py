@@ -36,8 +36,9 @@ def judged() -> pa.Table:
 
 
 def voted() -> pa.Table:
-    """Return completions that are right or wrong, with the share of the votes for each."""
-    return write(judged(), **{"scores.vote": np.linspace(0, 1, judged().num_rows)})
+    """Return completions that are right or wrong, with the share of the votes for each, unknown for one."""
+    votes = np.linspace(0, 1, judged().num_rows)
+    return write(judged(), **{"scores.vote": np.where(votes == votes[3], np.nan, votes)})
 
 
 def unsolved() -> pa.Table:

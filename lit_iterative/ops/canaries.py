@@ -13,6 +13,7 @@ from lit_iterative.ops.calibration import calibration_error
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op, Scope
 from lit_iterative.ops.parameters import check_range
+from lit_iterative.ops.ranking import read_score
 from lit_iterative.ops.tally import Tally
 from lit_iterative.seeds import derive_seed
 
@@ -32,6 +33,7 @@ class Canaries(Op):
 
     Raises:
         PipelineError: If there are no answers, or one is below 0.
+        DataError: If a confidence is NaN, when run.
 
     Example:
         >>> from lit_iterative.ops.testing import example, show
@@ -61,7 +63,7 @@ class Canaries(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows of other inputs."""
-        label, confidence = read(table, "label"), read(table, "scores.confidence")
+        label, confidence = read(table, "label"), read_score(table, "scores.confidence")
         label = label.argmax(axis=1) if label.ndim == 2 else label
         truth = np.array([self.answers.get(str(key), -1) for key in read(table, "id").tolist()], dtype=np.int64)
         hidden = truth >= 0
@@ -80,7 +82,8 @@ class ScoredCanaries(Op):
         share: Share of the inputs with a known answer that are canaries.
         ids: Their ids, where they are chosen by hand; give this or ``share``.
         correct: The column that says how right a candidate is, NaN where that is unknown.
-        confidence: A column in [0, 1] that says how sure the pipeline is of it, for the calibration.
+        confidence: A column in [0, 1] that says how sure the pipeline is of it, NaN where that is unknown, for the
+            calibration.
 
     Requires ``correct`` and ``confidence``. Counts ``canaries``, candidates of them that were judged; measures
     ``canary_accuracy``, and with ``confidence`` ``canary_confidence`` and ``canary_calibration_error``.
@@ -143,6 +146,9 @@ def drawn(ids: Array, share: float | None, chosen: Collection[Any] | None, seed:
 def _measure(tally: Tally, right: Array, confidence: Array | None) -> None:
     tally.count("canaries", len(right))
     tally.mean("canary_accuracy", right)
-    if confidence is not None and len(right):
-        tally.mean("canary_confidence", confidence)
-        tally.mean("canary_calibration_error", [calibration_error(confidence, right)])
+    if confidence is None:
+        return
+    known = ~np.isnan(confidence)
+    if known.any():
+        tally.mean("canary_confidence", confidence[known])
+        tally.mean("canary_calibration_error", [calibration_error(confidence[known], right[known])])

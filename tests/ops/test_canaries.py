@@ -3,7 +3,7 @@ import pytest
 
 from lit_iterative.callbacks import Rounds
 from lit_iterative.columns import read
-from lit_iterative.errors import PipelineError
+from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops import Confidence, HardLabels, Predict
 from lit_iterative.ops.canaries import Canaries, ScoredCanaries, drawn
 from lit_iterative.ops.context import Context
@@ -67,6 +67,23 @@ def test_all_candidates_of_a_canary_go_and_those_that_were_judged_count():
     values = context.tally.values()
     assert (values["canaries"], values["canary_accuracy"], values["canary_confidence"]) == (2, 0.5, 0.5)
     assert values["canary_calibration_error"] == pytest.approx(0.25)
+
+
+def test_an_unknown_confidence_counts_for_accuracy_alone():
+    nan = float("nan")
+    table = example(id=[0, 0, 0], **{"scores.correct": [1.0, 0.0, 0.0], "scores.vote": [0.75, 0.25, nan]})
+    context = Context(Pool(range(1), 1))
+    ScoredCanaries(ids=[0], confidence="scores.vote")(table, context)
+    values = context.tally.values()
+    assert values["canary_accuracy"] == pytest.approx(1 / 3)
+    assert values["canary_confidence"] == pytest.approx(0.5)
+    assert values["canary_calibration_error"] == pytest.approx(0.25)
+
+
+def test_a_label_without_confidence_is_refused():
+    table = example(id=[0, 1], label=[1, 0], **{"scores.confidence": [0.5, float("nan")]})
+    with pytest.raises(DataError, match="NaN"):
+        Canaries({"0": 1})(table, Context(Pool(range(2), 1)))
 
 
 def test_without_confidence_there_is_no_calibration():
