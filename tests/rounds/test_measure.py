@@ -2,9 +2,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lit_iterative.columns import write
+from lit_iterative.columns import classes_of, write
 from lit_iterative.pool import Pool
-from lit_iterative.columns import classes_of
 from lit_iterative.rounds.measure import flip_rate, measure
 
 
