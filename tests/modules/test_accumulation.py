@@ -6,6 +6,7 @@ from torch.utils.data import DataLoader
 
 from lit_iterative.batches import Collate
 from lit_iterative.modules.objective import Objective
+from tests.integration.test_ranks import start
 from tests.projects.networks import prompts
 from tests.projects.words import policy, trainer
 
@@ -63,3 +64,21 @@ def test_weights_of_rows_matter(tmp_path):
     even = [{**row, "weight": 1.0} for row in PAIRS]
     weighted, plain = (after_one_step(tmp_path, rows, Objective(), 8) for rows in (PAIRS, even))
     assert max((weighted[name] - plain[name]).abs().max() for name in plain) > 1e-4
+
+
+def test_two_ranks_and_one_that_accumulates_make_the_same_step(tmp_path):
+    made = []
+    for devices in ("1", "2"):
+        folder = tmp_path / devices
+        folder.mkdir()
+        process = start(folder, devices, project="accumulated")
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-6000:]
+        made.append(torch.load(folder / "made.pt", weights_only=True))
+    assert [part["steps"] for part in made] == [1, 1]
+    untrained = policy()
+    untrained.configure_model()
+    one, two = (part["weights"] for part in made)
+    assert max((one[name] - value).abs().max() for name, value in untrained.state_dict().items()) > 1e-3
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=0, atol=1e-12 if value.is_floating_point() else 0, msg=name)
