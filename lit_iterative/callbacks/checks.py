@@ -9,11 +9,12 @@ from torch import Tensor
 
 from lit_iterative.callbacks.guards import Guards
 from lit_iterative.datamodules import Refreshable
-from lit_iterative.errors import SetupError
+from lit_iterative.errors import SetupError, StoreError
 from lit_iterative.generation.forward import inputs_of
 from lit_iterative.ops.op import parts_of
 from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds.plan import Plan
+from lit_iterative.rounds.store import Store
 from lit_iterative.rounds.sync import check_schedules
 
 
@@ -40,6 +41,20 @@ def refreshable(trainer: pl.Trainer, name: str) -> Refreshable:
 
 def _is_refreshable(datamodule: object) -> TypeGuard[Refreshable]:
     return isinstance(datamodule, Refreshable)
+
+
+def check_plan(store: Store, plan: Plan) -> None:
+    """Check that the rounds in the store, if there are any, were made by the plan.
+
+    Raises:
+        StoreError: If another one made them.
+    """
+    made_by = store.plan()
+    if made_by not in (None, plan.fingerprint):
+        raise StoreError(
+            f"The rounds in {store.url} were made by another plan ({made_by}, now {plan.fingerprint}). Choose another "
+            "dirpath for a new run, undo the change to go on with that one, or delete the folder."
+        )
 
 
 def check_pool(data: Refreshable) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
+from lit_iterative.callbacks.past import Past
 from lit_iterative.callbacks.telemetry import scalars_of
 from lit_iterative.errors import SetupError
 from lit_iterative.guards import Change, Guard, History, Record, judge
 from lit_iterative.guards.history import joined, record
+from lit_iterative.rounds.make import Facts
 from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.store import Version
 from lit_iterative.rounds.verdict import Verdict
@@ -68,3 +70,18 @@ class Guards(pl.Callback):
             values |= scalars_of(version.manifest)
         for logger in trainer.loggers:
             logger.log_metrics({f"by_round/{name}": value for name, value in values.items()}, step=version.round)
+
+
+def judged(guards: Guards | None, past: Past, facts: Facts, measured: dict[str, Any]) -> Verdict:
+    """Return the verdict on a round; asked on rank 0 alone, whose answer the manifest tells the others.
+
+    Args:
+        guards: Who judges; without them only what was changed before stays changed.
+        past: The rounds before.
+        facts: What the round started from.
+        measured: What was measured on its data.
+    """
+    if guards is None:
+        return Verdict(factors=past.verdict().factors)
+    before = [past.store.open(round).manifest for round in range(past.made)]
+    return guards.judge(before, facts.metrics, measured)
