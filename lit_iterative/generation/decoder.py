@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lit_iterative.columns import Array
+from lit_iterative.errors import SetupError
 from lit_iterative.generation.draws import draw, uniforms
 from lit_iterative.generation.endings import Endings
 from lit_iterative.generation.language import Completion, Sampling, Target
@@ -38,6 +39,7 @@ class Decoder:
 
         Raises:
             DataError: If a prompt is empty or leaves no room for a completion, or the model gives no numbers.
+            SetupError: If the model has no cache of keys and values.
         """
         endings = Endings(self._target, sampling, prompts, limits)
         lengths = np.zeros(len(prompts), dtype=np.int64)
@@ -80,6 +82,11 @@ class Decoder:
             use_cache=True,
             logits_to_keep=1,
         )
+        if not hasattr(output, "past_key_values"):
+            raise SetupError(
+                f"{type(self._model).__name__} gives no past_key_values, the cache by which completions go on from token to "
+                "token here. Take a model with attention, or sample with a server: sampler: VLLMServer(...)."
+            )
         return output.logits[:, -1], output.past_key_values
 
     def _padded(self, prompts: Sequence[Tokens]) -> tuple[Tensor, Tensor]:

@@ -96,7 +96,7 @@ class ForwardPass:
             batch = with_inputs(batch, member.view(inputs_of(batch)))
         if member.dropout:
             seed_all(*seed, number)
-        with self._swapped(member.weights), self._dropout(member.dropout):
+        with self._as(member):
             return self._trainer.strategy.predict_step(batch, index)
 
     @contextmanager
@@ -109,10 +109,15 @@ class ForwardPass:
         if member.view is not None:
             raise SetupError("Language models know no views of their inputs. Use another actor, such as Policy().")
         model = language_model(self._module)
-        adapter = nullcontext() if member.adapter else _without_adapter(self._module)
-        precision = self._trainer.precision_plugin.forward_context()
-        with self._swapped(member.weights), self._dropout(member.dropout), adapter, precision:
+        with self._as(member), self._trainer.precision_plugin.forward_context():
             yield model
+
+    @contextmanager
+    def _as(self, member: Member) -> Iterator[None]:
+        """Give the module a member's weights, dropout and adapter."""
+        adapter = nullcontext() if member.adapter else _without_adapter(self._module)
+        with self._swapped(member.weights), self._dropout(member.dropout), adapter:
+            yield
 
     @contextmanager
     def _step(self) -> Iterator[None]:

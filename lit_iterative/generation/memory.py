@@ -10,6 +10,8 @@ from lit_iterative.sequences import Tokens
 
 #: The share of free memory that keys, values and logits may take.
 SHARE = 0.7
+#: Where Linux tells of the memory of the control group that this process is in.
+CONTAINER = "/sys/fs/cgroup"
 
 
 def rows_that_fit(target: Target, prompts: Sequence[Tokens], new_tokens: int) -> int:
@@ -41,5 +43,16 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type == "cpu" and os.path.exists("/proc/meminfo"):
         with open("/proc/meminfo") as lines:
             known = dict(line.split(":") for line in lines)
-        return int(known["MemAvailable"].split()[0]) * 1024
+        return int(min(int(known["MemAvailable"].split()[0]) * 1024, _left_in(CONTAINER)))
     return None
+
+
+def _left_in(group: str) -> float:
+    """Return what a control group of Linux may still take, such as that of a container; infinity without a limit."""
+    if not os.path.exists(f"{group}/memory.max"):
+        return float("inf")
+    with open(f"{group}/memory.max") as limit, open(f"{group}/memory.current") as used:
+        most, taken = limit.read().strip(), int(used.read())
+    with open(f"{group}/memory.stat") as lines:
+        files = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    return float("inf") if most == "max" else int(most) - taken + files

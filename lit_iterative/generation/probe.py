@@ -19,13 +19,21 @@ PROMPTS, BRANCH = (6, 3), 3
 TOLERANCE = {torch.float64: 1e-3, torch.float32: 1e-3}
 ROUGH = 0.1
 
+NO_NUMBERS = "its logits are no numbers"
+
 _KNOWN: WeakKeyDictionary[nn.Module, str | None] = WeakKeyDictionary()
 
 
 def obstacle(model: nn.Module) -> str | None:
-    """Return why a model's attention cannot be replaced; none if it can. The answer is remembered."""
+    """Return why a model's attention cannot be replaced; none if it can. The answer is remembered.
+
+    A model whose logits are no numbers now gives no answer; the sampler says what is wrong with it.
+    """
     if model not in _KNOWN:
-        _KNOWN[model] = misfit(lambda: _tried(model))
+        reason = misfit(lambda: _tried(model))
+        if reason == NO_NUMBERS:
+            return None
+        _KNOWN[model] = reason
     return _KNOWN[model]
 
 
@@ -44,6 +52,8 @@ def _tried(model: Any) -> str | None:
         except Unsupported as error:
             return str(error)
     of_tokens = (found - expected).float().square().mean(dim=-1).sqrt()
+    if not expected.isfinite().all():
+        return NO_NUMBERS
     difference, deviation = float(of_tokens.max()), float(expected.float().std())
     if not difference <= TOLERANCE.get(expected.dtype, ROUGH) * deviation:
         return f"its logits come out otherwise, by {difference:.2g} where their standard deviation is {deviation:.2g}"

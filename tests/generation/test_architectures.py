@@ -80,6 +80,7 @@ def test_another_engine_takes_over_and_says_so_once(name):
     with pytest.warns(UserWarning, match=f"{type(network).__name__} samples with its own attention.*slower: ") as told:
         engine = InProcess().engine(wanted)
     assert len(told) == 1
+    assert isinstance(InProcess().engine(wanted), Decoder)  # and warns no more
     assert engine.generate(PROMPTS[:3], [1, 2, 3], sampling) == Decoder(wanted).generate(
         PROMPTS[:3], [1, 2, 3], sampling
     )

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lit_iterative.errors import DataError
+from lit_iterative.errors import DataError, SetupError
 from lit_iterative.generation.decoder import Decoder
 from lit_iterative.generation.language import Sampling, Target
 from lit_iterative.seeds import derive_seed
+from tests.generation.models import built, target
 from tests.projects.networks import BOS, EOS, PAD, network, prompts
 
 KINDS = ["rotary", "absolute"]
@@ -201,3 +202,9 @@ def test_a_model_that_gives_no_numbers_is_refused():
 
 def test_no_prompts():
     assert greedy(network("rotary"), []) == []
+
+
+def test_a_model_without_a_cache_of_keys_is_refused():
+    other = built("mamba", state_size=4)
+    with pytest.raises(SetupError, match=r"gives no past_key_values.*VLLMServer"):
+        Decoder(target(other)).generate([[3, 4]], [1], Sampling(2))

@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import lightning.pytorch as pl
 import pytest
 import torch
@@ -131,6 +133,29 @@ def test_unknown_weights_name_the_remedy(tmp_path):
         return True
 
     assert inside(tmp_path, act)
+
+
+def test_a_member_below_the_adapter_runs_without_it(tmp_path):
+    class Adapted(TinyModule):
+        adds = 1.0
+
+        @contextmanager
+        def without_adapter(self):
+            self.adds = 0.0
+            yield
+            self.adds = 1.0
+
+        def pseudo_label_step(self, batch):
+            return batch[0] + self.adds
+
+    def act(trainer, module):
+        forward = ForwardPass(trainer, module)
+        with forward.quiet(0):
+            return forward.run([X], 0, [Member(adapter=False), Member()])
+
+    base, policy = inside(tmp_path, act, Adapted())
+    assert torch.equal(base, X)
+    assert torch.equal(policy, X + 1)
 
 
 def test_augmentation_hooks_know_that_this_is_no_training(tmp_path):

@@ -140,3 +140,15 @@ def test_other_errors_are_the_callers_at_once(error):
     with Failing(exact(), lambda _, count: count == 7, error) as network, pytest.raises(type(error)):
         Sampler(target(exact(), 40)).generate(given, seeds, Sampling(8))
     assert len(network.rows) == 7
+
+
+@pytest.mark.parametrize(("limit", "left"), [("5000", 5000 - 4000 + 300), ("max", float("inf"))])
+def test_a_container_may_allow_less(tmp_path, monkeypatch, limit, left):
+    (tmp_path / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "memory.current").write_text("4000\n")
+    (tmp_path / "memory.stat").write_text("anon 7\ninactive_file 300\nactive_file 9\n")
+    outside = free_bytes(torch.device("cpu"))
+    monkeypatch.setattr(memory, "CONTAINER", str(tmp_path))
+    found = free_bytes(torch.device("cpu"))
+    assert found == left if limit == "5000" else found > 2**20
+    assert outside > 2**20
