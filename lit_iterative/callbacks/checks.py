@@ -3,14 +3,16 @@
 from typing import TypeGuard
 
 import lightning.pytorch as pl
-from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from lit_iterative.callbacks.ema_teacher import teacher_of
 from lit_iterative.callbacks.guards import Guards
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError, StoreError
 from lit_iterative.generation.forward import inputs_of
+from lit_iterative.modules.trainers import holds_whole_weights
+from lit_iterative.ops.actors import EMA, Base
 from lit_iterative.ops.op import parts_of
 from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds.plan import Plan
@@ -114,11 +116,29 @@ def check_strategy(trainer: pl.Trainer) -> None:
     Raises:
         SetupError: If it shards the weights.
     """
-    whole = isinstance(trainer.strategy, SingleDeviceStrategy | DDPStrategy)
-    if not whole or isinstance(trainer.strategy, DeepSpeedStrategy):  # which is a DDPStrategy by inheritance alone
+    if not holds_whole_weights(trainer.strategy):
         raise SetupError(
             f"Rounds do not run under {type(trainer.strategy).__name__} yet: weights would have to be gathered for "
             "every label pass. Use Trainer(strategy='ddp') or a single device."
+        )
+
+
+def check_actors(trainer: pl.Trainer, module: pl.LightningModule, plan: Plan) -> None:
+    """Check that there is what actors of the plan ask for: an average of the weights, a base below an adapter.
+
+    Raises:
+        SetupError: If it is missing.
+    """
+    if any(parts_of(plan.phases, EMA)) and teacher_of(trainer) is None:
+        raise SetupError(
+            "EMA() asks for an average of the weights, but nothing keeps one. Add the callback EMATeacher to the "
+            "trainer, or use Policy()."
+        )
+    adapted = getattr(module, "has_adapter", hasattr(module, "without_adapter"))
+    if any(parts_of(plan.phases, Base)) and not adapted:
+        raise SetupError(
+            f"Base() needs a policy with an adapter, but {type(module).__name__} has none. Give LanguagePolicy a lora, "
+            "or use Initial()."
         )
 
 

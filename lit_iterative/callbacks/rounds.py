@@ -114,6 +114,7 @@ class Rounds(pl.Callback):
         self._data = checks.refreshable(trainer, type(self).__name__)
         checks.check_alone(trainer, Rounds)
         checks.check_strategy(trainer)
+        checks.check_actors(trainer, pl_module, self.plan)
         self._guards = checks.guards(trainer, self.plan)
         self._ranks = TrainerRanks(trainer)
         self._store = store_of(trainer, self.dirpath, self._ranks)

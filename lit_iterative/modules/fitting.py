@@ -35,6 +35,11 @@ class FittedModule(pl.LightningModule):
         self._saving = saving
         self._load = Load(0, 0)
 
+    @property
+    def has_adapter(self) -> bool:
+        """Whether an adapter alone is trained."""
+        return self._saving.adapter
+
     def setup(self, stage: str) -> None:
         """Refuse a trainer that does not fit, and a compiled module, before the network is loaded.
 

@@ -3,10 +3,17 @@
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins import BitsandbytesPrecision
-from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy
+from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy, Strategy
 from torch import nn
 
 from lit_iterative.errors import SetupError
+
+
+def holds_whole_weights(strategy: Strategy) -> bool:
+    """Tell whether every process has all weights, as sampling, scoring and labelling need them."""
+    if isinstance(strategy, DeepSpeedStrategy):  # which is a DDPStrategy by inheritance alone
+        return False
+    return isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
 
 
 def check_trainer(trainer: pl.Trainer) -> None:
@@ -16,8 +23,7 @@ def check_trainer(trainer: pl.Trainer) -> None:
         SetupError: If weights would be spread over devices, or quantised by the plugin.
     """
     strategy, precision = trainer.strategy, trainer.precision_plugin
-    whole = isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
-    if not whole or isinstance(strategy, DeepSpeedStrategy):  # which is a DDPStrategy by inheritance alone
+    if not holds_whole_weights(strategy):
         raise SetupError(
             f"{type(strategy).__name__} spreads weights over devices, but LanguagePolicy needs them whole, to sample "
             "and to score. Use Trainer(strategy='ddp') or a single device; where the weights are too many for one, "

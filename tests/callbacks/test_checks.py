@@ -1,5 +1,7 @@
 """Contract 8 and the issue's list of bad input: refused early, with the remedy in the message."""
 
+from contextlib import contextmanager
+
 import lightning.pytorch as pl
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ from lightning.pytorch.strategies import DeepSpeedStrategy
 from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler, TensorDataset
 
 from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
-from lit_iterative.callbacks.checks import check_strategy
+from lit_iterative.callbacks.checks import check_actors, check_strategy
 from lit_iterative.datamodules import Mixing, Refreshable
 from lit_iterative.errors import DataError, LitIterativeError, SetupError, StoreError
-from lit_iterative.ops import EMA, Confidence, HardLabels, Predict, Threshold
+from lit_iterative.modules import Fresh, LanguagePolicy, LoRA
+from lit_iterative.ops import EMA, Base, Confidence, Ensemble, HardLabels, MCDropout, Policy, Predict, Threshold
 from lit_iterative.rounds import Phase, ReinitFromScratch, Store, When
+from lit_iterative.rounds.plan import Plan
 from tests.projects.tiny import TinyData, TinyModule, TinyRefreshable, fit, points, trainer
 from tests.projects.warned import warned
 
@@ -148,10 +152,45 @@ def test_a_manifest_of_a_newer_version(tmp_path):
         run(tmp_path)
 
 
-def test_an_average_that_nobody_keeps(tmp_path):
-    with pytest.raises(SetupError, match="'ema' weights.*EMATeacher"):
-        run(tmp_path, callbacks=[PseudoLabels(0.34, actor=EMA())])
-    run(tmp_path / "with", callbacks=[PseudoLabels(0.34, actor=EMA()), EMATeacher()])
+class Epochs(pl.Callback):
+    begun = 0
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        self.begun += 1
+
+
+def refused_before_any_work(tmp_path, match, actor, module=None):
+    epochs = Epochs()
+    with pytest.raises(SetupError, match=match):
+        run(tmp_path, module, callbacks=[PseudoLabels(0.34, warmup_epochs=2, actor=actor), epochs])
+    assert epochs.begun == 0
+    assert no_round_was_begun(tmp_path)
+
+
+@pytest.mark.parametrize("actor", [EMA(), Ensemble([Policy(), MCDropout(2, EMA())])])
+def test_an_average_that_nobody_keeps(tmp_path, actor):
+    refused_before_any_work(tmp_path, r"EMA\(\) asks for an average.*Add the callback EMATeacher.*Policy\(\)", actor)
+    run(tmp_path / "with", callbacks=[PseudoLabels(0.34, actor=actor), EMATeacher()])
+
+
+@pytest.mark.parametrize("actor", [Base(), Ensemble([Policy(), Base()])])
+def test_a_base_below_no_adapter(tmp_path, actor):
+    class Adapted(TinyModule):
+        @contextmanager
+        def without_adapter(self):
+            yield
+
+    refused_before_any_work(tmp_path, r"Base\(\) needs a policy with an adapter.*TinyModule has none.*a lora", actor)
+    run(tmp_path / "with", Adapted(), callbacks=[PseudoLabels(0.34, actor=actor)])
+
+
+def test_a_language_policy_says_itself_whether_it_has_an_adapter():
+    tiny = {"model_type": "llama", "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    plan = Plan([Phase([Predict(Base()), HardLabels()])])
+    made = trainer(".", [])
+    check_actors(made, LanguagePolicy(Fresh("ab", tiny), lora=LoRA(r=2)), plan)
+    with pytest.raises(SetupError, match="LanguagePolicy has none"):
+        check_actors(made, LanguagePolicy(Fresh("ab", tiny)), plan)
 
 
 class Scheduled(TinyModule):
@@ -236,12 +275,6 @@ def loaded(*arguments, **options):
     ],
 )
 def test_loaders_that_cannot_be_rebuilt_are_refused_before_the_warm_up(tmp_path, arguments, named):
-    class Epochs(pl.Callback):
-        begun = 0
-
-        def on_train_epoch_start(self, trainer, pl_module):
-            self.begun += 1
-
     epochs = Epochs()
     with pytest.raises(SetupError, match=f"{named}.*rebuild_train_dataloader"):
         run(tmp_path, data=loaded(**arguments), callbacks=[PseudoLabels(0.5, warmup_epochs=2), epochs])
