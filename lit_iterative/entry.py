@@ -40,6 +40,12 @@ def _report(given: Sequence[str]) -> None:
     command.main(given[1:])
 
 
+def _recipes(given: Sequence[str]) -> None:
+    from lit_iterative.recipes import command
+
+    command.main(given[1:], _train)
+
+
 def _train(given: Sequence[str]) -> None:
     from lit_iterative.cli import IterativeCLI
 
@@ -51,4 +57,4 @@ def _train(given: Sequence[str]) -> None:
     IterativeCLI(given)
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"rounds": _rounds, "report": _report}
+COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {"rounds": _rounds, "report": _report, "recipes": _recipes}
