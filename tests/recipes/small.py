@@ -1,0 +1,59 @@
+"""Runs of recipes for two rounds on small data, from their own files and one that makes them small."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_iterative.cli import IterativeCLI
+from lit_iterative.recipes import Recipe
+from lit_iterative.rounds.store import Store, Version
+
+QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+LLAMA = {
+    "model_type": "llama",
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "max_position_embeddings": 128,
+}
+LANGUAGE = {
+    "model": {"init_args": {"backbone": {"init_args": {"config": LLAMA}}, "optimizer": {"init_args": {"lr": 0.02}}}},
+    "data": {"init_args": {"prompts": 12, "examples": 16, "held_out": 4, "terms": 2, "batch_size": 16}},
+}
+DIGITS = {"data": {"init_args": {"mixing": {"rows_per_epoch": 640}}}}
+
+
+def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list[Version]]:
+    """Run a recipe for two rounds; return its model and the rounds.
+
+    Args:
+        recipe: The recipe.
+        folder: Where to.
+        models: Folders to put in place of the models that a recipe leaves to be given.
+    """
+    text = recipe.text
+    for given, here in models.items():
+        text = text.replace(given, here)
+    callbacks = yaml.safe_load(text)["trainer"]["callbacks"]
+    for callback in callbacks:
+        _shrink(callback["init_args"])
+    trainer = {**QUIET, "callbacks": callbacks, "max_epochs": 4, "default_root_dir": str(folder)}
+    language = "LanguagePolicy" in "".join(path.read_text() for path in recipe.configs)
+    small = {"trainer": trainer, "control": None, **(LANGUAGE if language else DIGITS)}
+    path = folder / "small.yaml"
+    path.write_text(yaml.safe_dump(small))
+    cli = IterativeCLI([*recipe.arguments, "--config", str(path)])
+    return cli.model, list(Store(str(folder / "rounds")).versions())
+
+
+def _shrink(part: Any) -> None:
+    """Make two rounds of one epoch, after two epochs of warm-up where there is one, of few inputs each."""
+    if isinstance(part, dict):
+        if isinstance(part.get("size"), int):
+            part["size"] = 6
+        if "when" in part:
+            part["when"] = {"warmup_epochs": min(2, part["when"].get("warmup_epochs", 0)), "max_rounds": 2}
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _shrink(inner)
