@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-#: Logits that are held at a time: 64 MiB of them in float32.
-CHUNK = 2**24
+#: Logits that are held at a time: 32 MiB of them in float32.
+CHUNK = 2**23
 #: Derivatives by the outputs of a trained layer that are kept for the backward pass: 256 MiB of them in float32.
 KEPT = 2**26
 
@@ -136,10 +136,14 @@ class Head(NamedTuple):
     bias: Tensor | None
     finish: Finish
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """Return logits in float32 or float64, ``(rows, vocabulary)``."""
-        outputs = linear(hidden, self.weight, self.bias)
+    def logits(self, hidden: Tensor, place: Tensor | None = None) -> Tensor:
+        """Return logits in float32 or float64, ``(rows, vocabulary)``, in a place where there is one."""
+        outputs = linear(hidden, self.weight, self.bias) if place is None else self._put(hidden, place)
         return self.finish(outputs.to(torch.promote_types(outputs.dtype, torch.float32)))
+
+    def _put(self, hidden: Tensor, place: Tensor) -> Tensor:
+        torch.mm(hidden, self.weight.T, out=place)
+        return place if self.bias is None else place.add_(self.bias)
 
     def slopes(self, logits: Tensor, totals: Tensor, tokens: Tensor) -> Tensor:
         """Return the derivatives of log-probabilities by the layer's outputs, in the place of the logits."""
@@ -156,14 +160,15 @@ class Head(NamedTuple):
 
         Derivatives by the layer's outputs are put where they are to be kept.
         """
-        logits = self.logits(hidden)
+        fits = kept is not None and kept.dtype in (torch.float32, torch.float64)
+        logits = self.logits(hidden, kept if fits else None)
         totals = logits.logsumexp(dim=-1)
         values = [totals, logits.gather(-1, tokens[:, None]).squeeze(-1) - totals]
         if measure is not None:
             values += measure(logits - totals[:, None])
         if by_hidden or kept is not None:
             slopes = self.slopes(logits, totals, tokens).to(hidden.dtype)
-            if kept is not None:
+            if kept is not None and not fits:
                 kept.copy_(slopes)
             if by_hidden:
                 values.append(slopes @ self.weight)

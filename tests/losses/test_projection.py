@@ -48,7 +48,7 @@ class Largest(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         made = func(*args, **(kwargs or {}))
-        self.products += func in (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
+        self.products += func in (torch.ops.aten.mm.default, torch.ops.aten.mm.out, torch.ops.aten.addmm.default)
         if isinstance(made, torch.Tensor) and func._schema.returns[0].alias_info is None:  # no view
             self.numbers = max(self.numbers, made.numel())
         return made
