@@ -1,4 +1,4 @@
-"""The only file that touches private names of Lightning, transformers and torch; ``tests/test_compat.py`` tests each."""
+"""The only file that touches private names of other packages; ``tests/test_compat.py`` tests each."""
 
 from collections.abc import Callable
 from typing import Any

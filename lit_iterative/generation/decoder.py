@@ -84,8 +84,8 @@ class Decoder:
         )
         if not hasattr(output, "past_key_values"):
             raise SetupError(
-                f"{type(self._model).__name__} gives no past_key_values, the cache by which completions go on from token "
-                "to token. Take a model with attention, or sample with a server: sampler: VLLMServer(...)."
+                f"{type(self._model).__name__} gives no past_key_values, the cache by which completions go on from "
+                "token to token. Take a model with attention, or sample with a server: sampler: VLLMServer(...)."
             )
         return output.logits[:, -1], output.past_key_values
 

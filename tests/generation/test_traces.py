@@ -16,7 +16,8 @@ from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Sampling
 from lit_iterative.generation.probe import obstacle
 from lit_iterative.generation.sampler import Sampler
-from lit_iterative.generation.scorer import Scorer
+from lit_iterative.losses.log_probs import score
+from lit_iterative.sequences import pad
 from tests.generation.models import REPLACED, Failing, asked, built, model, prompts, target
 from tests.projects.words import trainer
 
@@ -81,7 +82,7 @@ def test_nothing_is_left_behind(attention, what):
     if what == "sampling":
         assert len(sampled(network, Sampling(6, details=True))) == len(given)
     elif what == "scoring":
-        assert len(Scorer(target(network)).log_probs(given, given, details=True)) == len(given)
+        assert len(score(network, pad(given, given, 0), details=True).sums) == len(given)
     elif what == "probing":
         assert obstacle(network) is None
     elif what == "an error":

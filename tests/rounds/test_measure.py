@@ -43,9 +43,7 @@ def test_all_numbers_against_loops():
 
 
 def test_without_rows_only_the_counts_are_known():
-    assert measure(table([], np.zeros(0, int)), None, Pool([1, 2], 1)) == {
-        "rows": 0, "coverage": 0.0, "new_inputs": 0
-    }
+    assert measure(table([], np.zeros(0, int)), None, Pool([1, 2], 1)) == {"rows": 0, "coverage": 0.0, "new_inputs": 0}
 
 
 def test_new_inputs_had_no_row_before():
