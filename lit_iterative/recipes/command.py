@@ -41,7 +41,11 @@ def main(args: Sequence[str], train: Callable[[Sequence[str]], None]) -> None:
 def render_list(found: Sequence[Recipe]) -> str:
     """Return a line for each recipe: family and name, the system's number, title and source."""
     rows = [
-        (f"{recipe.family}/{recipe.name}", recipe.header.system or "", f"{recipe.header.title} ({recipe.header.source})")
+        (
+            f"{recipe.family}/{recipe.name}",
+            recipe.header.system or "",
+            f"{recipe.header.title} ({recipe.header.source})",
+        )
         for recipe in found
     ]
     wide, narrow = (max(len(row[column]) for row in rows) for column in (0, 1))

@@ -20,9 +20,14 @@ LLAMA = {
 }
 LANGUAGE = {
     "model": {"init_args": {"backbone": {"init_args": {"config": LLAMA}}, "optimizer": {"init_args": {"lr": 0.02}}}},
-    "data": {"init_args": {"prompts": 12, "examples": 16, "held_out": 4, "terms": 2, "batch_size": 16}},
+    "data": {"init_args": {"prompts": 20, "examples": 16, "held_out": 4, "terms": 2, "batch_size": 16}},
 }
-DIGITS = {"data": {"init_args": {"mixing": {"rows_per_epoch": 640}}}}
+DIGITS = {
+    "model": {"init_args": {"optimizer": {"init_args": {"lr": 0.01}}}},
+    "data": {"init_args": {"mixing": {"rows_per_epoch": 1280}, "batch_size": 32}},
+}
+#: Of what there is less.
+FEW = {"size": 6, "number": 20, "max_new_tokens": 12}
 
 
 def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list[Version]]:
@@ -51,9 +56,9 @@ def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list
 def _shrink(part: Any) -> None:
     """Make two rounds of one epoch, after two epochs of warm-up where there is one, of few inputs each."""
     if isinstance(part, dict):
-        if isinstance(part.get("size"), int):
-            part["size"] = 6
+        part |= {name: value for name, value in FEW.items() if name in part}
         if "when" in part:
-            part["when"] = {"warmup_epochs": min(2, part["when"].get("warmup_epochs", 0)), "max_rounds": 2}
+            warmup = min(2, part["when"].get("warmup_epochs", 0))
+            part["when"] = {"warmup_epochs": warmup, "every_n_epochs": 1, "max_rounds": 2}
     for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         _shrink(inner)

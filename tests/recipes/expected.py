@@ -1,0 +1,145 @@
+"""What makes each system itself: a table of expectations, and how they are read from a store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lit_iterative.rounds.store import Version
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the rounds of a recipe must show.
+
+    Args:
+        built: Who makes the rows: the class of the builder.
+        loss: The loss that they are trained with; none for labels.
+        proposed: Who proposes: classes of actors, as the manifest names them.
+        rows: What holds of every row of the last round.
+        kept: The op that leaves out some of the candidates, besides the builder.
+        reference: The actors of the reference; none without one.
+        carried: How rows of earlier rounds go on.
+        weights: Where weights begin.
+    """
+
+    built: str
+    loss: str | None = None
+    proposed: tuple[str, ...] = ("Policy",)
+    rows: Callable[[Row], bool] = lambda row: True
+    kept: str | None = None
+    reference: tuple[str, ...] | None = None
+    carried: str = "Replace"
+    weights: str = "Continue"
+
+
+def right_over_wrong(row: Row) -> bool:
+    return row["chosen_score"] == 1 and row["rejected_score"] == 0
+
+
+def better_over_worse(row: Row) -> bool:
+    return row["chosen_score"] > row["rejected_score"] and row["chosen_ids"] != row["rejected_ids"]
+
+
+def weighed_by_the_vote(row: Row) -> bool:
+    gap = row["chosen_score"] - row["rejected_score"]
+    return gap > 0 and abs(row["weight"] - gap) < 1e-6
+
+
+def gold_over_own(row: Row) -> bool:
+    return row["chosen"] == row["answer"] != row["rejected"]
+
+
+def right(row: Row) -> bool:
+    return row["scores.correct"] == 1
+
+
+def sure(row: Row) -> bool:
+    return 0.5 <= row["preference"] <= 1
+
+
+def unsure_prompt(row: Row) -> bool:
+    return 0 < row["pass_rate"] < 1 and row["desirable"] == (row["scores.correct"] == 1)
+
+
+P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
+BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
+EXPECTED = {
+    "scpo_arithmetic": Expected("BestWorst", "dpo", rows=weighed_by_the_vote, reference=P),
+    "scpo": Expected(
+        "BestWorst", "dpo", rows=lambda r: weighed_by_the_vote(r) and r["chosen_score"] >= 0.7, reference=P
+    ),
+    "irpo": Expected("CorrectIncorrect", "dpo", rows=right_over_wrong, reference=P),
+    "ilr_dpo": Expected("BestWorst", "r_dpo", rows=better_over_worse, reference=P),
+    "rlhf_workflow": Expected(
+        "BestWorst", "dpo", PP, rows=better_over_worse, kept="Stream", reference=PB, carried="Append"
+    ),
+    "cycle_researcher": Expected("RankedPairs", "simpo", rows=better_over_worse),
+    "self_rewarding": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
+    "osp": Expected("AllPairs", "soft_dpo", rows=sure, reference=P),
+    "irepo": Expected("BestWorst", "irepo", rows=sure, reference=P),
+    "mbr": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
+    "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
+    "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
+    "spin": Expected("GoldOwn", "spin", rows=gold_over_own, reference=P),
+    "regularised_spin": Expected("GoldOwn", "spin", PP, rows=gold_over_own, reference=("Policy", "AtRound")),
+    "sppo_hard": Expected("BestWorst", "sppo_hard", rows=better_over_worse, reference=P),
+    "kto": Expected("Unpaired", "kto", rows=lambda r: r["desirable"] == (r["scores.correct"] == 1), reference=P),
+    "nft": Expected("Unpaired", "nft", rows=unsure_prompt, kept="Threshold", reference=P),
+    "rft": Expected("Accept", "sft", rows=right, weights=BASE),
+    "rest_em": Expected("Accept", "sft", rows=right, weights=BASE),
+    "star": Expected("Accept", "sft", rows=right, weights=BASE),
+    "gsi": Expected("Accept", "sft", rows=right, carried="Append", weights=BASE),
+    "raft": Expected("TopCandidates", "sft"),
+    "superhf": Expected("TopCandidates", "kl_sft", kept="RandomInputs", reference=PI),
+    "verification_gap": Expected("Accept", "sft", kept="Quantile"),
+    "b_star": Expected("Accept", "sft", rows=lambda r: r["scores.combined"] >= 1),
+    "length_generalisation": Expected(
+        "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5, kept="Stream", carried="Append"
+    ),
+    "forward_translation": Expected("Accept", "sft", weights=BASE),
+    "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
+    "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
+    "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),
+    "noisy_student": Expected(
+        "SoftLabels", proposed=("EMA",), rows=lambda r: max(r["label"]) >= 0.3, kept="Threshold", weights=SCRATCH
+    ),
+    "pseudo_label": Expected("HardLabels"),
+    "flexmatch": Expected("HardLabels", kept="FlexMatch"),
+    "freematch": Expected("HardLabels", kept="FreeMatch"),
+    "softmatch": Expected("HardLabels", rows=lambda r: 0 <= r["weight"] <= 1),
+    "adamatch": Expected("HardLabels", kept="AdaMatch"),
+    "dash": Expected("HardLabels", kept="Dash"),
+    "ups": Expected(
+        "HardLabels",
+        proposed=("MCDropout",),
+        rows=lambda r: r["scores.confidence"] >= 0.7 and r["scores.mutual_information"] <= 0.1,
+        kept="Threshold",
+        weights=SCRATCH,
+    ),
+    "ensemble_certainty": Expected(
+        "SoftLabels", proposed=("MCDropout",), rows=lambda r: r["scores.agreement"] >= 0.9, kept="Threshold"
+    ),
+}
+
+
+def phase_of(version: Version) -> Row:
+    """Return the arguments of the phase that made a round, as its manifest has them."""
+    phases = version.manifest.recipe["init_args"]["phases"]
+    (found,) = [p["init_args"] for p in phases if p["init_args"]["name"] == version.manifest.phase]
+    return found
+
+
+def name_of(part: Row) -> str:
+    """Return the class of a part of a plan."""
+    return part["class_path"].rsplit(".", 1)[-1]
+
+
+def actors_of(phase: Row, *ops: str) -> tuple[str, ...] | None:
+    """Return the actors of the first of these ops, the members of an ensemble by themselves; none without the op."""
+    found = [op["init_args"]["actor"] for op in phase["ops"] if name_of(op) in ops]
+    if not found:
+        return None
+    members = found[0]["init_args"].get("actors") or [found[0]]
+    return tuple(name_of(member) for member in members)
