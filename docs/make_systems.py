@@ -13,12 +13,13 @@ TOP = """# Published systems
 
 Made by `python docs/make_systems.py` from `docs/systems.jsonl` and the headers of the recipes.
 
-A system *has a recipe* where a file in `configs/` names it in its header, which says what follows the source and what does
-not; `tests/recipes` runs every one for two rounds and checks in the store who proposed, what was kept and built, and what
-carried over. That is a claim about the loop, not about results. *Core* systems are to have one first; *general* ones are
-expressed by ops, with a module of their own where the modality asks for one; *stretch* ones need what the vocabulary does not
-have. What is missing for a core system was read off its slots; for the others only what their family needs in general.
-`lit-iterative recipes list` names all recipes, also those of systems that are not listed here.
+A system *has a recipe* where a file in `configs/` names it in its header, which says what follows the source and
+what does not; `tests/recipes` runs every one for two rounds and checks in the store who proposed, what was kept and
+built, and what carried over. That is a claim about the loop, not about results. *Core* systems are to have one
+first; *general* ones are expressed by ops, with a module of their own where the modality asks for one; *stretch*
+ones need what the vocabulary does not have. What is missing for a core system was read off its slots; for the
+others only what their family needs in general. `lit-iterative recipes list` names all recipes, also those of
+systems that are not listed here.
 """
 
 

@@ -9,8 +9,8 @@ USAGE = """usage: lit-iterative recipes list
        lit-iterative recipes show NAME
        lit-iterative recipes run NAME [options of fit]
 
-Recipes that follow published systems. 'show' prints the files of one: copy them to begin your own. 'run' trains by them;
-options such as --data.batch_size=32 or --config more.yaml change them, as they change 'lit-iterative fit'."""
+Recipes that follow published systems. 'show' prints the files of one: copy them to begin your own. 'run' trains by
+them; options such as --data.batch_size=32 or --config more.yaml change them, as they change 'lit-iterative fit'."""
 
 
 def main(args: Sequence[str], train: Callable[[Sequence[str]], None]) -> None:

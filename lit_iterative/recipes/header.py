@@ -54,8 +54,8 @@ def read_header(text: str, where: str) -> Header:
     missing, unknown = [name for name, value in required.items() if not value], sorted(set(fields) - set(FIELDS))
     if missing or unknown:
         raise DataError(
-            f"The header of {where} lacks {missing} and has the unknown fields {unknown}. Begin the file with a comment "
-            f"that holds the fields {', '.join(FIELDS)}; system and base may be left out."
+            f"The header of {where} lacks {missing} and has the unknown fields {unknown}. Begin the file with a "
+            f"comment that holds the fields {', '.join(FIELDS)}; system and base may be left out."
         )
     title, source, follows, choice = (str(value).strip() for value in required.values())
     return Header(title, source, follows, choice, **optional)

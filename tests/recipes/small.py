@@ -19,12 +19,12 @@ LLAMA = {
     "max_position_embeddings": 128,
 }
 LANGUAGE = {
-    "model": {"init_args": {"backbone": {"init_args": {"config": LLAMA}}, "optimizer": {"init_args": {"lr": 0.02}}}},
-    "data": {"init_args": {"prompts": 20, "examples": 16, "held_out": 4, "terms": 2, "batch_size": 16}},
+    "model": {"init_args": {"backbone": {"init_args": {"config": LLAMA}}, "optimizer": {"init_args": {"lr": 0.03}}}},
+    "data": {"init_args": {"prompts": 16, "examples": 16, "held_out": 2, "terms": 2, "batch_size": 32}},
 }
 DIGITS = {
     "model": {"init_args": {"optimizer": {"init_args": {"lr": 0.01}}}},
-    "data": {"init_args": {"mixing": {"rows_per_epoch": 1280}, "batch_size": 32}},
+    "data": {"init_args": {"mixing": {"rows_per_epoch": 960}, "batch_size": 32}},
 }
 #: Of what there is less.
 FEW = {"size": 6, "number": 20, "max_new_tokens": 12}

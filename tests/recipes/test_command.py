@@ -28,7 +28,8 @@ def test_show_prints_recipe_and_base(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_list_and_show_do_not_import_torch() -> None:
     code = (
-        "import sys; from lit_iterative.entry import main; main(['recipes', 'list']); main(['recipes', 'show', 'irpo']); "
+        "import sys; from lit_iterative.entry import main; "
+        "main(['recipes', 'list']); main(['recipes', 'show', 'irpo']); "
         "sys.exit(any(name in sys.modules for name in ('torch', 'lightning', 'transformers')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
