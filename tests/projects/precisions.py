@@ -109,10 +109,10 @@ class Cell:
         """What stands in the table."""
         if self.strategy in ALIKE:
             return ALIKE[self.strategy]
-        if self.precision == "16-true":
-            return "¹"
         if self.reference == "Base()" and self.base == FULL:
             return "²"
+        if self.precision == "16-true":
+            return "¹"
         return self._ranks_sign() if self.strategy == "ddp" else self._sign()
 
     def _sign(self) -> str:
