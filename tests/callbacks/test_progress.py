@@ -2,7 +2,6 @@ import io
 
 import lightning.pytorch as pl
 import pytest
-import rich
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from rich.console import Console
 
@@ -95,7 +94,6 @@ def test_rich_shows_round_stage_and_rate_in_the_trainers_display(tmp_path, monke
         seen.append((task.description, task.completed, task.total))
 
     monkeypatch.setattr(RichBar, "rows", spy)
-    monkeypatch.setattr(rich, "_console", None)  # the bar reconfigures rich's own console for good
     bar = RichProgressBar(console_kwargs={"file": io.StringIO(), "force_terminal": True, "width": 120})
     rounds = PseudoLabels(0.5, every_n_epochs=1, warmup_epochs=1)
     made = tiny_trainer(str(tmp_path), [rounds, bar], enable_progress_bar=True, max_epochs=3)
