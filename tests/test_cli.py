@@ -163,7 +163,8 @@ def test_a_given_config_is_never_written_over(finished):
         assert yaml.safe_load(file) == settings(folder)
 
 
-def test_validate_takes_the_same_file(run):
+def test_validate_takes_the_same_file(run, monkeypatch):
+    monkeypatch.setattr("rich._console", None)  # a bar of rich elsewhere keeps the console to itself
     code, out, _ = run(lambda config: config.update(control="no_rounds"), subcommand="validate")
     assert code == 0
     assert "val_accuracy" in out

@@ -19,7 +19,9 @@ def drive(folder: Any, kind: str, count: int, project: str = "tiny") -> dict[str
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("kind", "least", "states"), [("random", 20, 4), ("writes", 20, 6)])
+@pytest.mark.parametrize(
+    ("kind", "least", "states"), [("random", 20, 4), pytest.param("writes", 20, 6, marks=pytest.mark.slow)]
+)
 def test_killed_runs_end_like_the_one_that_was_not(tmp_path, kind, least, states):
     result = drive(tmp_path, kind, least)
     killed = [trial for trial in result["trials"] if trial["state"] != "finished"]
