@@ -5,6 +5,7 @@ the package decides where a completion begins.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -26,16 +27,26 @@ class Sequences:
         attention_mask: 1 for tokens, 0 for padding, ``(rows, length)``.
         completion_mask: The weight of every token in the loss, ``(rows, length)``, float32; 0 for prompt and
             padding, and for the completion 1 unless weights were given.
-        trees: The same without padding, every prompt once, where it is known.
+        texts: The prompts and the completions that the rows are made of, where they are known.
     """
 
     def __init__(
-        self, input_ids: Tensor, attention_mask: Tensor, completion_mask: Tensor, trees: Trees | None = None
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        completion_mask: Tensor,
+        texts: tuple[Sequence[Tokens], Sequence[Tokens]] | None = None,
     ) -> None:
         self.input_ids = input_ids
         self.attention_mask = attention_mask
         self.completion_mask = completion_mask
-        self.trees = trees
+        self.texts = texts
+
+    @cached_property
+    def trees(self) -> Trees | None:
+        """The same without padding, every prompt once; made when first asked for, as not every model takes trees."""
+        trees = None if self.texts is None else planted(*self.texts)
+        return None if trees is None else trees.to(self.input_ids.device)
 
     @property
     def position_ids(self) -> Tensor:
@@ -49,13 +60,13 @@ class Sequences:
         """Return the batch on a device."""
         parts = (self.input_ids, self.attention_mask, self.completion_mask)
         ids, attention, mask = (part.to(device, non_blocking=non_blocking) for part in parts)
-        return Sequences(ids, attention, mask, None if self.trees is None else self.trees.to(device))
+        return Sequences(ids, attention, mask, self.texts)
 
     def pin_memory(self) -> "Sequences":
         """Return the batch in pinned memory."""
         parts = (self.input_ids, self.attention_mask, self.completion_mask)
         ids, attention, mask = (part.pin_memory() for part in parts)
-        return Sequences(ids, attention, mask, self.trees)
+        return Sequences(ids, attention, mask, self.texts)
 
 
 def pad(
@@ -94,7 +105,7 @@ def pad(
         ids[row, :length] = torch.tensor([*prompt, *completion])
         attention[row, :length] = 1
         mask[row, len(prompt) : length] = 1.0 if weights is None else _weights(weights[row], len(completion))
-    return Sequences(ids, attention, mask, planted(prompts, completions))
+    return Sequences(ids, attention, mask, (prompts, completions))
 
 
 def _weights(weights: Sequence[float] | None, tokens: int) -> Tensor | float:

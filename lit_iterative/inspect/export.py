@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import IO, Any, Literal
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ from lit_iterative.inspect.dataset_folder import save_dataset
 from lit_iterative.inspect.find import find_round
 from lit_iterative.inspect.pruned import check_rows
 from lit_iterative.inspect.text import to_json
+from lit_iterative.inspect.whole_file import whole_file
 from lit_iterative.rounds.store import Store, Version
 
 Format = Literal["jsonl", "parquet", "csv", "datasets"]
@@ -57,7 +57,7 @@ def export(
     if form == "datasets":
         save_dataset(counted(), output)
         return rows
-    with _whole(output) as file:
+    with whole_file(output) as file:
         WRITERS[form](counted(), file)
     return rows
 
@@ -77,21 +77,6 @@ def _wanted(version: Version, columns: list[str] | None) -> list[str]:
     if unknown:
         raise StoreError(f"Round {version.round} has no columns {unknown}. Choose among {known}.")
     return columns or known
-
-
-@contextmanager
-def _whole(output: str) -> Iterator[IO[bytes]]:
-    """Write to a temporary name and rename at the end, so that a failure leaves what was there."""
-    temporary = f"{output}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, output)
-    except FileNotFoundError as error:
-        raise StoreError(f"{output} cannot be written: its folder does not exist. Make it first.") from error
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 # ---- the forms ------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def score(model: Any, batch: Sequences, details: bool = False) -> Scored:
         >>> score(uniform, pad([[1]], [[2, 3]], pad_id=0)).sums.exp()
         tensor([0.0625])
     """
-    if batch.trees is not None and takes_trees(model):
+    if takes_trees(model) and batch.trees is not None:
         state = torch.get_rng_state()
         try:
             return _of_trees(model, batch, batch.trees, details)

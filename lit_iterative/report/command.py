@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from jsonargparse import ArgumentParser
 from jsonargparse.typing import NonNegativeInt
 
-from lit_iterative.errors import StoreError
 from lit_iterative.inspect.find import find_store
 from lit_iterative.inspect.summary import DEFAULT_MONITOR
+from lit_iterative.inspect.whole_file import whole_file
 from lit_iterative.report.page import page
 from lit_iterative.report.run import Run
 
@@ -58,14 +58,6 @@ def write_report(folder: str, output: str, monitor: str = DEFAULT_MONITOR, sampl
         StoreError: If there is no committed round, rows are damaged, or the file cannot be written.
     """
     content = page(Run.of(find_store(folder), monitor), samples)
-    temporary = f"{output}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(content)
-        os.replace(temporary, output)
-    except FileNotFoundError as error:
-        raise StoreError(f"{output} cannot be written: its folder does not exist. Make it first.") from error
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    with whole_file(output) as file:
+        file.write(content.encode("utf-8", errors="backslashreplace"))
     return os.path.abspath(output)

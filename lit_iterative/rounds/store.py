@@ -6,7 +6,7 @@ Layout below the store's folder::
     round-00000/manifest.json        written last: with it the round is committed
     round-00000/data/00000.parquet   the rows
     round-00000/boundary.ckpt        the trainer, at the boundary at which the round was made
-    round-00000/work/…               unfinished: shards of every stage, gone after the commit
+    round-00000/work                 unfinished: shards of every stage, gone after the commit
     last.json, last.ckpt             the trainer at the end of fit
     superseded/…                     rounds of a branch that was left, kept for the record
 """
@@ -229,6 +229,7 @@ class Draft:
     def __init__(self, store: Store, round: int) -> None:
         self.round = round
         self.base = folder(round)
+        self._work = f"{self.base}/work"
         self._files = store.files
 
     @property
@@ -247,20 +248,20 @@ class Draft:
 
     def clear(self) -> None:
         """Throw away all unfinished work."""
-        self._files.remove(f"{self.base}/work")
+        self._files.remove(self._work)
 
     def read_note(self, name: str) -> Any:
         """Return a note of the unfinished work, or none."""
-        path = f"{self.base}/work/{name}.json"
+        path = f"{self._work}/{name}.json"
         return self._files.read_json(path) if self._files.exists(path) else None
 
     def write_note(self, name: str, value: Any) -> None:
         """Note something about the unfinished work."""
-        self._files.write_json(f"{self.base}/work/{name}.json", value)
+        self._files.write_json(f"{self._work}/{name}.json", value)
 
     def shards(self, stage: int) -> set[int]:
         """Return the numbers of the finished shards of a stage."""
-        names = self._files.list(f"{self.base}/work/{stage:02d}")
+        names = self._files.list(f"{self._work}/{stage:02d}")
         return {int(name[:5]) for name in names if re.fullmatch(r"\d{5}\.parquet", name)}
 
     def read(self, stage: int, shard: int, columns: list[str] | None = None) -> pa.Table:
@@ -277,14 +278,14 @@ class Draft:
 
     def read_ledger(self, stage: int) -> pa.Table:
         """Return the ledger that a stage left."""
-        return self._files.read_table(f"{self.base}/work/{stage:02d}/ledger.parquet")
+        return self._files.read_table(f"{self._work}/{stage:02d}/ledger.parquet")
 
     def write_ledger(self, stage: int, table: pa.Table) -> None:
         """Write the ledger that a stage leaves."""
-        self._files.write_table(f"{self.base}/work/{stage:02d}/ledger.parquet", table)
+        self._files.write_table(f"{self._work}/{stage:02d}/ledger.parquet", table)
 
     def _name(self, stage: int, shard: int) -> str:
-        return f"{self.base}/work/{stage:02d}/{shard:05d}.parquet"
+        return f"{self._work}/{stage:02d}/{shard:05d}.parquet"
 
     def add_data(self, tables: Iterable[pa.Table]) -> list[Shard]:
         """Write the round's data, and an empty table that keeps its schema."""
