@@ -111,6 +111,8 @@ OPS: list[OpCase] = [
     OpCase(ops.ReferenceLogProbs(), PAIRS),
     OpCase(ops.ReferenceLogProbs(of="completions")),
     OpCase(ops.ReferenceLogProbs(of="ranked"), RANKED),
+    OpCase(ops.Rewrite("{prompt}{text}?", "critique", 2, SHORT)),
+    OpCase(ops.Rewrite("{text}!", sampling=SHORT, keep=True)),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
     OpCase(ScoredCanaries(share=0.4), judged()),

@@ -22,6 +22,7 @@ from lit_iterative.ops.language.length import Length, LengthPenalty
 from lit_iterative.ops.language.likelihood import Likelihood, SelfCertainty, TokenEntropy
 from lit_iterative.ops.language.mismatched import Mismatched
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
+from lit_iterative.ops.language.own_or_given import OwnOrGiven
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
 from lit_iterative.ops.language.prompts import Prompts
@@ -29,6 +30,7 @@ from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.rationalise import Rationalise
 from lit_iterative.ops.language.reference import ReferenceLogProbs
 from lit_iterative.ops.language.reward import RewardModel
+from lit_iterative.ops.language.rewrite import Rewrite
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.self_instruct import SelfInstruct
@@ -72,6 +74,7 @@ __all__ = [
     "MBRUtility",
     "Mismatched",
     "Novelty",
+    "OwnOrGiven",
     "PassRate",
     "PastFuture",
     "PolicyJudge",
@@ -82,6 +85,7 @@ __all__ = [
     "Rationalise",
     "ReferenceLogProbs",
     "RewardModel",
+    "Rewrite",
     "RunCode",
     "Sample",
     "SelfCertainty",

@@ -60,9 +60,9 @@ class Hint(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table with the contexts."""
-        texts = [filled(self.template, row) for row in _cells(table, self.requires)]
+        texts = [filled(self.template, row) for row in cells_of(table, self.requires)]
         hinted = pa.array([True] * table.num_rows, pa.bool_())
-        return write(table, context_ids=int_lists(_encoded(table, texts, context)), hinted=hinted)
+        return write(table, context_ids=int_lists(encoded(table, texts, context)), hinted=hinted)
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,12 @@ class Contexts(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the prompts in all contexts."""
-        texts = [filled(text, row) for row in _cells(table, self.requires) for text in self.templates.values()]
+        texts = [filled(text, row) for row in cells_of(table, self.requires) for text in self.templates.values()]
         rows = table.take(pa.array(np.repeat(np.arange(table.num_rows), len(self.templates))))
         return write(
             rows,
             context=pa.array([*self.templates] * table.num_rows, pa.string()),
-            context_ids=int_lists(_encoded(rows, texts, context)),
+            context_ids=int_lists(encoded(rows, texts, context)),
             group=rows.column("id"),
         )
 
@@ -148,8 +148,16 @@ def filled(template: str, values: Mapping[str, Any]) -> str:
     return PLACE.sub(lambda place: str(values[place[1]]), template)
 
 
-def _cells(table: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the cells to fill in, row by row."""
+def cells_of(table: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the cells to fill in, row by row.
+
+    Raises:
+        DataError: If the table has no such column, or a cell is empty.
+
+    Example:
+        >>> cells_of(pa.table({"prompt": ["1+1="], "final": ["2"]}), ["final"])
+        [{'final': '2'}]
+    """
     for name in names:
         missing = column_of(table, name).null_count
         if missing:
@@ -161,8 +169,14 @@ def _cells(table: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def _encoded(table: pa.Table, texts: Sequence[str], context: Context) -> list[list[int]]:
-    """Return the tokens of texts that stand in place of the prompts."""
+def encoded(table: pa.Table, texts: Sequence[str], context: Context) -> list[list[int]]:
+    """Return the tokens of texts that stand in place of the prompts.
+
+    Args:
+        table: Rows with an ``id``.
+        texts: One a row. Of a prompt that is a list of chat messages, it takes the place of the last user's.
+        context: The round.
+    """
     dataset: Any = context.pool.dataset
     items = [dataset[int(place)] for place in context.pool.positions(read(table, "id"))]
     with context.model().language(Member()) as model:
