@@ -19,13 +19,15 @@ class SumsData(PromptData):
     The digits may be added in any order: there are many ways to one answer, and mistakes go apart. That is what votes
     need. The answer is the last number. Prompts, examples and held-out prompts have no sum in common.
 
+    A prompt has its ``answer``, and in ``gold`` a completion that works it out, for whoever learns from given ones.
+
     Args:
         prompts: Sums to work on.
         examples: Sums that are worked out to begin with.
         orders: How often each of these is worked out, each time in another order.
         held_out: Sums to measure by.
         terms: Digits in a sum.
-        keys: Share of the prompts whose ``answer`` is given; it is null in the others.
+        keys: Share of the prompts whose ``answer`` and ``gold`` are given; they are null in the others.
         seed: Seed of the sums.
         batch_size: Rows in a training step.
         eval_batch_size: Prompts in a validation step.
@@ -64,22 +66,34 @@ class SumsData(PromptData):
         while len(sums) < wanted:
             sums[tuple(draw.integers(1, 10, size=terms).tolist())] = None
         drawn = list(sums)
-        told = round(keys * prompts)
+        told, own = round(keys * prompts), generator(seed, "gold", terms)
         super().__init__(
-            [_record(digits, None, place < told) for place, digits in enumerate(drawn[:prompts])],
-            [_record(d, draw.permutation(d)) for d in drawn[prompts : prompts + examples] for _ in range(orders)],
-            [_record(digits, None) for digits in drawn[prompts + examples :]],
+            [_prompt(digits, own.permutation(digits), place < told) for place, digits in enumerate(drawn[:prompts])],
+            [_example(d, draw.permutation(d)) for d in drawn[prompts : prompts + examples] for _ in range(orders)],
+            [{"prompt": _sum(digits), "answer": str(sum(digits))} for digits in drawn[prompts + examples :]],
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,
             mixing=mixing,
         )
 
 
-def _record(digits: tuple[int, ...], order: Any, told: bool = True) -> Record:
-    """Return a sum, worked out in an order where one is given."""
-    record: Record = {"prompt": f"{'+'.join(map(str, digits))}="}
-    if order is not None:
-        totals = np.cumsum(order)[1:]
-        steps = "".join(f"+{digit}={total}" for digit, total in zip(order[1:], totals, strict=True))
-        record["completion"] = f"{order[0]}{steps}"
-    return {**record, "answer": str(sum(digits)) if told else None}
+def _prompt(digits: tuple[int, ...], order: Any, told: bool) -> Record:
+    """Return a sum to work on, with its answer and the way to it where they are told."""
+    known = {"answer": str(sum(digits)), "gold": _worked(order)} if told else {"answer": None, "gold": None}
+    return {"prompt": _sum(digits), **known}
+
+
+def _example(digits: tuple[int, ...], order: Any) -> Record:
+    """Return a sum that is worked out."""
+    return {"prompt": _sum(digits), "completion": _worked(order), "answer": str(sum(digits))}
+
+
+def _sum(digits: tuple[int, ...]) -> str:
+    return f"{'+'.join(map(str, digits))}="
+
+
+def _worked(order: Any) -> str:
+    """Return how digits are added in an order."""
+    totals = np.cumsum(order)[1:]
+    steps = "".join(f"+{digit}={total}" for digit, total in zip(order[1:], totals, strict=True))
+    return f"{order[0]}{steps}"

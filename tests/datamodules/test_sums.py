@@ -6,10 +6,11 @@ from lit_iterative.datamodules.sums import ALPHABET, SumsData
 from lit_iterative.errors import DataError
 
 
-def test_every_worked_example_is_right():
-    for record in SumsData(prompts=5, examples=30, held_out=5, orders=3).records("examples"):
+@pytest.mark.parametrize(("part", "field"), [("examples", "completion"), ("prompts", "gold")])
+def test_every_worked_sum_is_right(part, field):
+    for record in SumsData(prompts=5, examples=30, held_out=5, orders=3).records(part):
         digits = [int(digit) for digit in record["prompt"][:-1].split("+")]
-        first, *steps = record["completion"].split("+")
+        first, *steps = record[field].split("+")
         used, total = [int(first)], int(first)
         for step in steps:
             digit, after = step.split("=")
@@ -18,7 +19,7 @@ def test_every_worked_example_is_right():
             assert total == int(after)
         assert sorted(used) == sorted(digits)
         assert str(total) == record["answer"] == str(sum(digits))
-        assert set(record["prompt"] + record["completion"]) <= set(ALPHABET)
+        assert set(record["prompt"] + record[field]) <= set(ALPHABET)
 
 
 def test_no_sum_is_in_two_places():
@@ -31,6 +32,7 @@ def test_no_sum_is_in_two_places():
 def test_keys_are_given_for_a_share_of_the_prompts():
     records = SumsData(prompts=10, examples=1, held_out=3, keys=0.3).records
     assert sum(record["answer"] is not None for record in records("prompts")) == 3
+    assert sum(record["gold"] is not None for record in records("prompts")) == 3
     assert all(record["answer"] for record in records("held_out"))
 
 

@@ -63,6 +63,14 @@ def unsure_prompt(row: Row) -> bool:
     return 0 < row["pass_rate"] < 1 and row["desirable"] == (row["scores.correct"] == 1)
 
 
+def soft_label(row: Row) -> bool:
+    return 0 < max(row["label"]) <= 1 and abs(sum(row["label"]) - 1) < 1e-4
+
+
+def own_if_right(row: Row) -> bool:
+    return row["scores.correct"] == 1 if row["own"] else row["text"] == row["gold"]
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -82,6 +90,10 @@ EXPECTED = {
     "mbr": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
     "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
     "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
+    "temporal_self_rewarding": Expected(
+        "PastFuture", "dpo", rows=lambda r: 0 < r["scores.judge"] < 1, reference=("Previous",), carried="KeepIfBetter",
+        weights="Rewind", rounds=past_rejected_future_chosen,
+    ),
     "spin": Expected("GoldOwn", "spin", rows=gold_over_own, reference=P),
     "regularised_spin": Expected("GoldOwn", "spin", PP, rows=gold_over_own, reference=("Policy", "AtRound")),
     "sppo_hard": Expected("BestWorst", "sppo_hard", rows=better_over_worse, reference=P),
@@ -98,9 +110,11 @@ EXPECTED = {
     "length_generalisation": Expected(
         "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5, kept="Stream", carried="Append"
     ),
+    "self_rehearsal": Expected("OwnOrGiven", "sft", rows=own_if_right, carried="EditInPlace"),
     "forward_translation": Expected("Accept", "sft", weights=BASE),
     "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
+    "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),
     "noisy_student": Expected(
         "SoftLabels", proposed=("EMA",), rows=lambda r: max(r["label"]) >= 0.3, kept="Threshold", weights=SCRATCH

@@ -7,6 +7,7 @@ from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
 from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIncorrect
 from lit_iterative.ops.language.length import Length, LengthPenalty
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
+from lit_iterative.ops.language.own_or_given import OwnOrGiven
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.unpaired import Unpaired
@@ -39,6 +40,7 @@ BUILDERS: list[OpCase] = [
     OpCase(MBRUtility("exact", "final")),
     OpCase(Novelty()),
     OpCase(Novelty(2, earlier=True)),
+    OpCase(OwnOrGiven(), EVERYTHING),
     OpCase(PastFuture()),
     OpCase(PastFuture(score="scores.reward"), REWARD),
     OpCase(RankedPairs(weigh="gap"), REWARD),
