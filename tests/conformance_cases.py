@@ -114,6 +114,7 @@ POLICIES: list[WeightPolicy] = [
     rounds.Continue(),
     rounds.ReinitFromBase(),
     rounds.ReinitFromScratch(),
+    rounds.Rewind(2),
     rounds.RollBack("val_accuracy"),
 ]
 

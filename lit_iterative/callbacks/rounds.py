@@ -55,6 +55,7 @@ class Rounds(pl.Callback):
             left out. Every rank must be able to write there.
         seed: Seed of all draws; that of ``seed_everything`` (or 0) when left out.
         shard_size: Rows of the unit of work, which is what a crash can lose.
+        repeat: So many of the last phases come again and again, in turn, in place of the last one alone.
 
     Raises:
         PipelineError: If the phases do not fit together.
@@ -67,11 +68,10 @@ class Rounds(pl.Callback):
         dirpath: str | None = None,
         seed: int | None = None,
         shard_size: int = 8192,
+        repeat: int = 0,
     ) -> None:
-        self.when = when
-        self.dirpath = dirpath
-        self.seed = seed
-        self.plan = Plan(phases, seed or 0, shard_size)
+        self.when, self.dirpath, self.seed = when, dirpath, seed
+        self.plan = Plan(phases, seed or 0, shard_size, repeat)
         self._begin()
 
     def _begin(self) -> None:

@@ -16,7 +16,11 @@ from lit_iterative.rounds.seal import sealed
 from lit_iterative.rounds.store import BOUNDARY, Store, folder
 
 #: Parts of a plan that load the weights of earlier rounds from their checkpoints.
-GOING_BACK = ("lit_iterative.ops.actors.AtRound", "lit_iterative.rounds.sync.RollBack")
+GOING_BACK = (
+    "lit_iterative.ops.actors.AtRound",
+    "lit_iterative.rounds.sync.Rewind",
+    "lit_iterative.rounds.sync.RollBack",
+)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from lit_iterative.rounds.adapters import MergeAdapter, NewAdapter
     from lit_iterative.rounds.plan import Phase, Plan, When
     from lit_iterative.rounds.store import Store, Version
-    from lit_iterative.rounds.sync import Continue, ReinitFromBase, ReinitFromScratch, RollBack
+    from lit_iterative.rounds.sync import Continue, ReinitFromBase, ReinitFromScratch, Rewind, RollBack
 
 __all__ = [
     "Continue",
@@ -17,6 +17,7 @@ __all__ = [
     "Plan",
     "ReinitFromBase",
     "ReinitFromScratch",
+    "Rewind",
     "RollBack",
     "Store",
     "Version",
@@ -27,7 +28,7 @@ MODULES = {
     "adapters": ("MergeAdapter", "NewAdapter"),
     "plan": ("Phase", "Plan", "When"),
     "store": ("Store", "Version"),
-    "sync": ("Continue", "ReinitFromBase", "ReinitFromScratch", "RollBack"),
+    "sync": ("Continue", "ReinitFromBase", "ReinitFromScratch", "Rewind", "RollBack"),
 }
 
 

@@ -58,6 +58,7 @@ class Plan:
         phases: In order; at least one.
         seed: Seed of all draws.
         shard_size: Rows of the unit of work.
+        repeat: So many of the last phases come again and again, in turn; else the last one goes on.
 
     Raises:
         PipelineError: If there is no phase, one without end is followed by another, or shards are empty.
@@ -66,11 +67,16 @@ class Plan:
     phases: list[Phase]
     seed: int = 0
     shard_size: int = 8192
+    repeat: int = 0
 
     def __post_init__(self) -> None:
         if not self.phases:
             raise PipelineError("The plan has no phases. Give ops for one, or a list of phases.")
-        for phase in self.phases[:-1]:
+        if not 0 <= self.repeat <= len(self.phases):
+            raise PipelineError(
+                f"repeat is {self.repeat}, but there are {len(self.phases)} phases. Repeat some or all."
+            )
+        for phase in self.phases[: len(self.phases) if self.repeat else -1]:
             if phase.rounds is None:
                 raise PipelineError(
                     f"Phase {phase.name!r} has no end, so the phases after it never come. Give it rounds: N."
@@ -88,13 +94,17 @@ class Plan:
 
     @property
     def rounds(self) -> int | None:
-        """Rounds in all phases together, or none where the last has no end."""
+        """Rounds in all phases together, or none where they have no end."""
         last = self.phases[-1].rounds
-        return None if last is None else sum(phase.rounds or 0 for phase in self.phases)
+        return None if last is None or self.repeat else sum(phase.rounds or 0 for phase in self.phases)
 
     def phase(self, round: int) -> Phase:
         """Return the phase that a round belongs to."""
-        for phase in self.phases:
+        again = self.phases[len(self.phases) - self.repeat :]
+        once = sum(phase.rounds or 0 for phase in self.phases)
+        if again and round >= once:
+            round = once + (round - once) % sum(phase.rounds or 0 for phase in again)
+        for phase in [*self.phases, *again]:
             if phase.rounds is None or round < phase.rounds:
                 return phase
             round -= phase.rounds

@@ -159,6 +159,45 @@ class RollBack(WeightPolicy):
         return True
 
 
+@dataclass(frozen=True)
+class Rewind(WeightPolicy):
+    """Goes back to the weights in front of an earlier round: what was trained since then has only made data.
+
+    Temporal Self-Rewarding (Wang et al., 2025, arXiv:2508.06026) trains a temporary model, which only proposes, and
+    trains on its proposals from the weights that it began with.
+
+    Args:
+        rounds: How many rounds earlier; 1 is the last one.
+
+    Raises:
+        SetupError: If there is no earlier round, or not so many of them, when applied.
+
+    Example:
+        >>> import torch
+        >>> module, before = nn.Linear(1, 1, bias=False), {"weight": torch.tensor([[7.0]])}
+        >>> context = SyncContext(1, 0, dict, past=lambda round: before, scores={0: {}, 1: {}})
+        >>> Rewind().apply(module, context), module.weight.item()
+        (True, 7.0)
+    """
+
+    rounds: int = 1
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise SetupError(f"Rewind(rounds) is {self.rounds}. Go back at least 1 round, or use Continue().")
+
+    def apply(self, module: nn.Module, context: SyncContext) -> bool:
+        """Load the weights of that boundary."""
+        path = sorted(context.scores)  # the rounds on which this one builds, and this one
+        if len(path) <= self.rounds:
+            raise SetupError(
+                f"Rewind goes back {self.rounds} rounds, but only {len(path) - 1} were made before this one. Let a "
+                "phase without it, of as many rounds, come first."
+            )
+        load_into(module, context.past(path[-1 - self.rounds]))
+        return True
+
+
 def _reset(layer: nn.Module) -> None:
     reset = getattr(layer, "reset_parameters", None)
     if callable(reset):

@@ -10,7 +10,7 @@ from lit_iterative.callbacks import EMATeacher, PseudoLabels, Rounds
 from lit_iterative.columns import read
 from lit_iterative.errors import SetupError, StoreError
 from lit_iterative.ops import EMA, Confidence, HardLabels, Initial, MCDropout, Predict, Previous, Threshold
-from lit_iterative.rounds import Continue, Phase, ReinitFromBase, ReinitFromScratch, RollBack, Store, When
+from lit_iterative.rounds import Continue, Phase, ReinitFromBase, ReinitFromScratch, Rewind, RollBack, Store, When
 from lit_iterative.rounds.make import hash_weights
 from tests.projects.tiny import TinyModule, TinyRefreshable, fit
 from tests.projects.warned import warned
@@ -110,6 +110,14 @@ def test_weights_at_the_start_of_a_round(tmp_path, policy, same_as):
     assert (seen.starts[2] == places["before"]) == (same_as == "before")
     assert (seen.starts[2] == places["initial"]) == (same_as == "initial")
     assert (seen.starts[4] == seen.starts[2]) == (same_as == "initial")
+
+
+def test_rewind_begins_where_the_training_before_began(tmp_path):
+    phases = [Phase(pipeline(), rounds=1), Phase(pipeline(), weights=Rewind(), rounds=1)]
+    when = When(every_n_epochs=2, warmup_epochs=2)
+    _, seen = watched(tmp_path, Rounds(phases, when, repeat=2), max_epochs=10)
+    assert seen.starts[4] == seen.starts[2] == seen.ends[1]
+    assert seen.starts[8] == seen.starts[6] == seen.ends[5] != seen.ends[3]
 
 
 def test_roll_back_to_the_best_boundary(tmp_path):

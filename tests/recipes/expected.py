@@ -22,6 +22,7 @@ class Expected:
         reference: The actors of the reference; none without one.
         carried: How rows of earlier rounds go on.
         weights: Where weights begin.
+        rounds: What holds of the rows of the rounds together.
     """
 
     built: str
@@ -32,6 +33,7 @@ class Expected:
     reference: tuple[str, ...] | None = None
     carried: str = "Replace"
     weights: str = "Continue"
+    rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
 
 
 def right_over_wrong(row: Row) -> bool:
@@ -71,6 +73,22 @@ def own_if_right(row: Row) -> bool:
     return row["scores.correct"] == 1 if row["own"] else row["text"] == row["gold"]
 
 
+def past_rejected_future_chosen(rounds: list[list[Row]]) -> bool:
+    past, future = ({row["id"]: row for row in rows} for rows in rounds)
+    kept = all(past[id]["rejected_ids"] == row["rejected_ids"] for id, row in future.items())
+    better = [row["scores.judge"] > past[id]["scores.judge"] for id, row in future.items() if row["round"] == 1]
+    return kept and past.keys() == future.keys() and len(better) > 0 and all(better)
+
+
+def better_from_worse(row: Row) -> bool:
+    read = len(row["prompt_ids"]) > len(row["prompt"] + row["rejected"])  # one token a character
+    return right_over_wrong(row) and row["text"] != row["rejected"] and read and 0 < row["weight"] <= 1
+
+
+def gold_at_the_head(row: Row) -> bool:
+    return len(row["ranked"]) > 1 and row["ranked"][0] == row["gold"] and row["gold"] not in row["ranked"][1:]
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -91,10 +109,16 @@ EXPECTED = {
     "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
     "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
     "temporal_self_rewarding": Expected(
-        "PastFuture", "dpo", rows=lambda r: 0 < r["scores.judge"] < 1, reference=("Previous",), carried="KeepIfBetter",
-        weights="Rewind", rounds=past_rejected_future_chosen,
+        "PastFuture",
+        "dpo",
+        rows=lambda r: 0 < r["scores.judge"] < 1,
+        reference=("Previous",),
+        carried="KeepIfBetter",
+        weights="Rewind",
+        rounds=past_rejected_future_chosen,
     ),
     "spin": Expected("GoldOwn", "spin", rows=gold_over_own, reference=P),
+    "self_contrast": Expected("GivenRanking", "softmax_dpo", rows=gold_at_the_head, reference=PB),
     "regularised_spin": Expected("GoldOwn", "spin", PP, rows=gold_over_own, reference=("Policy", "AtRound")),
     "sppo_hard": Expected("BestWorst", "sppo_hard", rows=better_over_worse, reference=P),
     "kto": Expected("Unpaired", "kto", rows=lambda r: r["desirable"] == (r["scores.correct"] == 1), reference=P),
@@ -113,6 +137,7 @@ EXPECTED = {
     "self_rehearsal": Expected("OwnOrGiven", "sft", rows=own_if_right, carried="EditInPlace"),
     "forward_translation": Expected("Accept", "sft", weights=BASE),
     "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
+    "self_correction": Expected("Revisions", "sft", PB, rows=better_from_worse, carried="Append"),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),

@@ -56,6 +56,7 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     rows = versions[-1].table().to_pylist()
     assert rows, "the last round is empty"
     assert all(map(expected.rows, rows))
+    assert expected.rounds([version.table().to_pylist() for version in versions])
 
 
 def test_a_recipe_with_a_base_leaves_its_run_in_a_folder_of_its_name() -> None:

@@ -28,6 +28,8 @@ def test_columns_that_were_taken_away_are_missed():
         (lambda: Plan([]), "no phases"),
         (lambda: Plan([Phase(OPS), Phase(OPS)]), "Phase 'main' has no end.*rounds: N"),
         (lambda: Plan([Phase(OPS)], shard_size=0), "shard_size is 0"),
+        (lambda: Plan([Phase(OPS)], repeat=1), "Phase 'main' has no end.*rounds: N"),
+        (lambda: Plan([Phase(OPS, rounds=1)], repeat=2), "repeat is 2, but there are 1 phases"),
         (lambda: Phase(OPS, rounds=0), "has 0 rounds"),
         (lambda: When(every_n_epochs=0), "every_n_epochs is 0; it must be at least 1"),
         (lambda: When(warmup_epochs=-1), "warmup_epochs is -1"),
@@ -52,6 +54,15 @@ def test_phases_follow_each_other():
     assert [plan.phase(round).name for round in range(5)] == ["a", "a", "b", "c", "c"]
     assert plan.rounds is None
     assert Plan([Phase(OPS, rounds=2), Phase(OPS, rounds=1)]).rounds == 3
+
+
+def test_the_last_phases_come_again_and_again():
+    phases = [Phase(OPS, rounds=rounds, name=name) for rounds, name in ((1, "a"), (2, "b"), (1, "c"))]
+    plan = Plan(phases, repeat=2)
+    assert [plan.phase(round).name for round in range(9)] == ["a", "b", "b", "c", "b", "b", "c", "b", "b"]
+    assert plan.rounds is None
+    assert plan.fingerprint != Plan(phases).fingerprint
+    assert [Plan(phases, repeat=3).phase(round).name for round in (3, 4, 8)] == ["c", "a", "a"]
 
 
 def test_schedules_are_resolved_wherever_they_stand():

@@ -7,6 +7,7 @@ from lit_iterative.rounds.sync import (
     Continue,
     ReinitFromBase,
     ReinitFromScratch,
+    Rewind,
     RollBack,
     SyncContext,
     check_schedules,
@@ -120,6 +121,22 @@ def test_roll_back_goes_to_the_best_boundary(values, mode, tolerance, back_to):
 def test_roll_back_needs_its_metric():
     with pytest.raises(SetupError, match=r"watches 'acc'.*\['loss'\]"):
         RollBack("acc").apply(net(), context(1, scores={1: {"loss": 0.0}}))
+
+
+@pytest.mark.parametrize(("rounds", "back_to"), [(1, 3), (2, 1)])
+def test_rewind_goes_to_an_earlier_boundary_of_the_path(rounds, back_to):
+    states = {round: net() for round in (0, 1, 3)}  # round 2 was left behind
+    past = {round: state.state_dict() for round, state in states.items()}
+    module = net()
+    assert Rewind(rounds).apply(module, context(4, past=past, scores={round: {} for round in (0, 1, 3, 4)}))
+    assert same(past[back_to], module.state_dict())
+
+
+def test_rewind_needs_an_earlier_round():
+    with pytest.raises(SetupError, match="back 1 rounds, but only 0"):
+        Rewind().apply(net(), context(0, scores={0: {}}))
+    with pytest.raises(SetupError, match=r"Rewind\(rounds\) is 0"):
+        Rewind(0)
 
 
 def test_reset_optimizers_forgets_moments_only():
