@@ -4,7 +4,7 @@ It knows nothing of rounds. It takes the batches that rounds may make (weights, 
 batches) because those are useful without rounds as well.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -15,21 +15,9 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.losses.reduction import weighted_mean
+from lit_iterative.modules.examples import Examples, classes_of, unpack
+from lit_iterative.modules.label_loss import LabelLoss
 from lit_iterative.modules.labels import check_labels
-
-
-class Examples(NamedTuple):
-    """A batch in parts.
-
-    Args:
-        inputs: What the network takes, ``rows`` of them.
-        labels: Classes ``(rows,)`` or class probabilities ``(rows, classes)``.
-        weights: Weights ``(rows,)``, or none where all count the same.
-    """
-
-    inputs: Any
-    labels: Tensor
-    weights: Tensor | None = None
 
 
 class Classifier(pl.LightningModule):
@@ -52,6 +40,7 @@ class Classifier(pl.LightningModule):
             count, a batch of rows that are all doubtful moves the network as much as one of sure rows, and the learning
             rate keeps its meaning whatever the scale. By the number of ``rows``: a doubtful batch moves the network
             less, as in FixMatch (eq. 4) and SoftMatch. Where all weights are 0 the loss is 0 in both.
+        loss: What bears wrong labels: mixtures, another loss than cross-entropy, terms for the batch as a whole.
 
     Raises:
         SetupError: If a number makes no sense.
@@ -67,6 +56,7 @@ class Classifier(pl.LightningModule):
         lr_interval: Literal["epoch", "step"] = "epoch",
         pseudo_weight: float = 1.0,
         weight_norm: Literal["weights", "rows"] = "weights",
+        loss: LabelLoss = LabelLoss(),  # noqa: B008  # frozen
     ) -> None:
         super().__init__()
         if num_classes < 2 or pseudo_weight < 0:
@@ -78,6 +68,7 @@ class Classifier(pl.LightningModule):
         self.num_classes = num_classes
         self.pseudo_weight = pseudo_weight
         self.weight_norm: Literal["weights", "rows"] = weight_norm
+        self.loss = loss
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
         self._lr_interval = lr_interval
@@ -123,8 +114,10 @@ class Classifier(pl.LightningModule):
         return loss
 
     def _loss(self, examples: Examples) -> Tensor:
-        losses = functional.cross_entropy(self(examples.inputs), examples.labels, reduction="none")
-        return weighted_mean(losses, examples.weights, total=len(losses) if self.weight_norm == "rows" else None)
+        mixed = self.loss.mixed(examples, self.num_classes)
+        logits = self(mixed.inputs)
+        losses, total = self.loss.rows(logits, mixed.labels), len(logits) if self.weight_norm == "rows" else None
+        return weighted_mean(losses, mixed.weights, total=total) + self.loss.terms(logits)
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Measure the loss and the accuracy."""
@@ -154,27 +147,3 @@ class Classifier(pl.LightningModule):
             return optimizer
         schedule = {"scheduler": self._lr_scheduler(optimizer), "interval": self._lr_interval, "monitor": "val_loss"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-
-def unpack(batch: Any) -> Examples:
-    """Return the parts of a batch.
-
-    Raises:
-        DataError: If it is not ``(x, y)`` or ``(x, y, weight)``.
-
-    Example:
-        >>> unpack(["x", torch.tensor([1])]).weights is None
-        True
-    """
-    if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
-        form = f"{type(batch).__name__} of {len(batch)} parts" if hasattr(batch, "__len__") else type(batch).__name__
-        raise DataError(
-            f"Classifier was given a batch that is a {form}. Give (x, y) or (x, y, weight), or override "
-            "on_before_batch_transfer in your DataModule to make it so."
-        )
-    return Examples(*batch)
-
-
-def classes_of(labels: Tensor) -> Tensor:
-    """Return the class of every row, shape ``(rows,)``: the label, or the largest part of a soft one."""
-    return labels.argmax(dim=1) if labels.ndim == 2 else labels
