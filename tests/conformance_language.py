@@ -111,6 +111,7 @@ OPS: list[OpCase] = [
     OpCase(ops.ReferenceLogProbs(), PAIRS),
     OpCase(ops.ReferenceLogProbs(of="completions")),
     OpCase(ops.ReferenceLogProbs(of="ranked"), RANKED),
+    OpCase(ops.Revisions("{prompt}{rejected}?", 1.0, 1.0), write(PAIRS, group=PAIRS["id"])),
     OpCase(ops.Rewrite("{prompt}{text}?", "critique", 2, SHORT)),
     OpCase(ops.Rewrite("{text}!", sampling=SHORT, keep=True)),
     OpCase(ops.RunCode(workers=2), programs()),

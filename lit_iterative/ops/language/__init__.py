@@ -12,6 +12,7 @@ from lit_iterative.ops.language.divergence import Divergence
 from lit_iterative.ops.language.encode import Encode
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
+from lit_iterative.ops.language.given_ranking import GivenRanking
 from lit_iterative.ops.language.hint import Contexts, Hint
 from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
 from lit_iterative.ops.language.judge import Judge
@@ -29,11 +30,13 @@ from lit_iterative.ops.language.prompts import Prompts
 from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.rationalise import Rationalise
 from lit_iterative.ops.language.reference import ReferenceLogProbs
+from lit_iterative.ops.language.revisions import Revisions
 from lit_iterative.ops.language.reward import RewardModel
 from lit_iterative.ops.language.rewrite import Rewrite
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.self_instruct import SelfInstruct
+from lit_iterative.ops.language.similarity import Similarity
 from lit_iterative.ops.language.solved import SkipSolved
 from lit_iterative.ops.language.unpaired import Unpaired
 from lit_iterative.ops.language.utility import MBRUtility
@@ -62,6 +65,7 @@ __all__ = [
     "EvenLengths",
     "ExtractAnswer",
     "Fallback",
+    "GivenRanking",
     "GoldOwn",
     "Hint",
     "ImplicitReward",
@@ -84,6 +88,7 @@ __all__ = [
     "Ranking",
     "Rationalise",
     "ReferenceLogProbs",
+    "Revisions",
     "RewardModel",
     "Rewrite",
     "RunCode",
@@ -91,6 +96,7 @@ __all__ = [
     "SelfCertainty",
     "SelfConsistency",
     "SelfInstruct",
+    "Similarity",
     "SkipSolved",
     "Standardise",
     "TokenEntropy",
