@@ -13,7 +13,15 @@ Row = dict[str, Any]
 
 #: Columns of numbers that losses may read, one a row.
 NUMBERS = {
-    "pairs": ("chosen_ref_logp", "rejected_ref_logp", "preference", "chosen_win_rate", "rejected_win_rate"),
+    "pairs": (
+        "chosen_ref_logp",
+        "rejected_ref_logp",
+        "preference",
+        "chosen_win_rate",
+        "rejected_win_rate",
+        "chosen_anchor_logp",
+        "rejected_anchor_logp",
+    ),
     "completions": ("ref_logp", "desirable", "pass_rate", "mismatched_ref_logp"),
 }
 SIDES = ("chosen", "rejected", "completion", "mismatched")

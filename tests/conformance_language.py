@@ -72,6 +72,9 @@ PAIRS = write(pairs(), prompt_ids=pa.array([[1, 50 + row] for row in range(pairs
 RANKED = write(
     PAIRS, ranked_ids=pa.array([[[60, 2], [61, 2 + row], []][: 2 + row % 2] for row in range(PAIRS.num_rows)])
 )
+WON = pa.table(
+    {"id": np.arange(12), "chosen_score": np.linspace(0.5, 1, 12), "rejected_score": np.linspace(0.5, 0, 12)}
+)
 WHIM = Whim(["Verdict: A", "Verdict: B", "Verdict: tie", "?"])
 GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
 
@@ -104,11 +107,13 @@ OPS: list[OpCase] = [
     OpCase(ops.Likelihood()),
     OpCase(ops.Likelihood(normalise=True)),
     OpCase(ops.Mismatched()),
+    OpCase(ops.PairWinRates(), WON),
     OpCase(ops.PassRate(), judged()),
     OpCase(ops.Prompts(), pa.table({"id": np.arange(23) * 7 % 101}), item=prompt_item),
     OpCase(ops.RankConsistency(TWO), completions(TWO)),
     OpCase(ops.Rationalise(2, SHORT), unsolved()),
     OpCase(ops.ReferenceLogProbs(), PAIRS),
+    OpCase(ops.ReferenceLogProbs(role="anchor"), PAIRS),
     OpCase(ops.ReferenceLogProbs(of="completions")),
     OpCase(ops.ReferenceLogProbs(of="ranked"), RANKED),
     OpCase(ops.Revisions("{prompt}{rejected}?", 1.0, 1.0), write(PAIRS, group=PAIRS["id"])),

@@ -17,7 +17,7 @@ def is_own_reference(phase: Phase, changed: bool) -> bool:
         phase: The phase of the round.
         changed: Whether its weight policy changed the weights after the rows were scored.
     """
-    references = [op for op in phase.ops if isinstance(op, ReferenceLogProbs)]
+    references = [op for op in phase.ops if isinstance(op, ReferenceLogProbs) and op.role == "reference"]
     return bool(references) and references[-1].actor == Policy() and type(phase.merge) is Replace and not changed
 
 

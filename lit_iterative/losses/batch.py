@@ -15,6 +15,7 @@ REMEDIES = {
     "preference": "Give the pairs a column 'preference' with the probability that the chosen one is preferred, or "
     "choose a loss with hard labels, such as dpo.",
     "win_rate": "Give the pairs the columns 'chosen_win_rate' and 'rejected_win_rate', or choose sppo_hard.",
+    "anchor": "Put a second ReferenceLogProbs(..., role='anchor') at the end of the pipeline, or choose sppo.",
     "mismatched": "Score completions of other prompts with the policy and the reference, or keep the baseline at 0.",
     "pass_rate": "Give the rows a column 'pass_rate' with the share of right answers to their prompt.",
 }
@@ -35,6 +36,9 @@ class PairLogProbs:
         chosen_win_rate: The probability that the chosen completion is preferred to one drawn from the reference.
         rejected_win_rate: The same of the rejected completion.
 
+        anchor_chosen: ``chosen`` under a second reference, to which the policy is held.
+        anchor_rejected: ``rejected`` under it.
+
     Raises:
         DataError: If shapes differ, or log-probabilities are neither float32 nor float64; when read, if a field that
             the loss needs is missing.
@@ -49,6 +53,8 @@ class PairLogProbs:
     preference: Tensor | None = None
     chosen_win_rate: Tensor | None = None
     rejected_win_rate: Tensor | None = None
+    anchor_chosen: Tensor | None = None
+    anchor_rejected: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check(self, "chosen")

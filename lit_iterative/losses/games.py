@@ -5,7 +5,8 @@ from torch import Tensor
 
 from lit_iterative.losses.batch import PairLogProbs, given
 from lit_iterative.losses.dpo import dpo
-from lit_iterative.losses.parameters import Positive
+from lit_iterative.losses.numerics import bounded_expm1
+from lit_iterative.losses.parameters import NonNegative, Positive
 
 
 def spin(pairs: PairLogProbs, beta: Positive = 0.1) -> Tensor:
@@ -72,6 +73,42 @@ def sppo_hard(pairs: PairLogProbs, beta: Positive = 0.001) -> Tensor:
         [12.5]
     """
     return _squares(pairs, 0.5 / beta, -0.5 / beta)
+
+
+def rspo(pairs: PairLogProbs, beta: Positive = 0.001, reverse: NonNegative = 0.1, forward: NonNegative = 0.1) -> Tensor:
+    """Return SPPO against the reference, plus divergences of the policy from an anchor, which is a second reference.
+
+    ``sppo + reverse * KL(pi | mu) + forward * KL(mu | pi)`` with ``mu`` the anchor, each divergence a mean over the two
+    completions, which the reference has drawn: with ``l = log pi(y) - log mu(y)`` they are ``l^2 / 2`` and
+    ``w (e^l - 1 - l)``, where ``w = min(1, mu(y) / pi_ref(y))``. Where the policy is the reference, and no ``w`` is
+    cut, the means of their gradients are those of the divergences.
+
+    Source: Tang et al., 2025 (RSPO), arXiv:2503.00030, SPPO with a mixture of forward and reverse KL; the estimates are
+    ours.
+
+    Args:
+        pairs: Log-probabilities, with the reference's, the anchor's, and both win rates.
+        beta: The smaller, the further a win rate moves the policy.
+        reverse: Weight of the reverse divergence.
+        forward: Weight of the forward divergence.
+
+    Raises:
+        DataError: If the reference, the anchor or a win rate is missing.
+
+    Example:
+        >>> from lit_iterative.losses.testing import pairs, show
+        >>> known = {"chosen_win_rate": 0.5, "rejected_win_rate": 0.5, "anchor_chosen": -20.0, "anchor_rejected": -20.0}
+        >>> show(rspo(pairs(0.0, 0.0, **known))), show(rspo(pairs(1.0, 0.0, **known), reverse=1.0, forward=0.0))
+        ([0.0], [0.75])
+    """
+    losses = sppo(pairs, beta)
+    sides = ((pairs.chosen, "chosen"), (pairs.rejected, "rejected"))
+    for policy, side in sides:
+        anchor = given(getattr(pairs, f"anchor_{side}"), "anchor", f"anchor_{side}")
+        reference = given(getattr(pairs, f"reference_{side}"), "reference", f"reference_{side}")
+        ratio, weight = policy - anchor, torch.exp((anchor - reference).clamp(max=0))
+        losses = losses + (reverse * ratio**2 / 2 + forward * weight * (bounded_expm1(ratio) - ratio)) / 2
+    return losses
 
 
 def irepo(pairs: PairLogProbs, beta: Positive = 0.1) -> Tensor:

@@ -15,7 +15,7 @@ from lit_iterative.losses.batch import Batch, PairLogProbs, RankedLogProbs, Sequ
 from lit_iterative.losses.parameters import check_arguments
 
 Kind = Literal["pairs", "ranked", "unpaired", "supervised"]
-Need = Literal["reference", "preference", "win_rate", "mismatched", "pass_rate"]
+Need = Literal["reference", "preference", "win_rate", "anchor", "mismatched", "pass_rate"]
 
 #: The batch that each kind of loss is given.
 BATCHES: dict[Kind, type[Batch]] = {
@@ -90,6 +90,7 @@ LOSSES: dict[str, Loss] = {
     "orpo": Loss("pairs", reference_free.orpo),
     "spin": Loss("pairs", games.spin, ("reference",)),
     "sppo": Loss("pairs", games.sppo, ("reference", "win_rate")),
+    "rspo": Loss("pairs", games.rspo, ("reference", "win_rate", "anchor")),
     "sppo_hard": Loss("pairs", games.sppo_hard, ("reference",)),
     "irepo": Loss("pairs", games.irepo, ("reference", "preference")),
     "softmax_dpo": Loss("ranked", several.softmax_dpo, ("reference",)),

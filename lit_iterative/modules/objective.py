@@ -145,6 +145,8 @@ def pair_log_probs(batch: Batch, scored: Scored) -> PairLogProbs:
         batch.columns.get("chosen_ref_logp"),
         batch.columns.get("rejected_ref_logp"),
         **{name: batch.columns[name] for name in known if name in batch.columns},
+        anchor_chosen=batch.columns.get("chosen_anchor_logp"),
+        anchor_rejected=batch.columns.get("rejected_anchor_logp"),
     )
 
 

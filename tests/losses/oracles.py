@@ -162,6 +162,18 @@ def squares(r, beta, win, lose):
     return (chosen + (ratio_l(r) - (lose - mpf("0.5")) / beta) ** 2) / 2
 
 
+def rspo(r, beta, reverse, forward):
+    total = squares(r, beta, r.chosen_win_rate, r.rejected_win_rate)
+    for policy, anchor, reference in (
+        (r.chosen, r.anchor_chosen, r.reference_chosen),
+        (r.rejected, r.anchor_rejected, r.reference_rejected),
+    ):
+        away = policy - anchor
+        total += mpf(reverse) * away**2 / 4
+        total += mpf(forward) * min(mpf(1), exp(anchor - reference)) * (exp_to(away, 30) - 1 - away) / 2
+    return total
+
+
 def irepo(r, beta):
     odds = max(r.preference, mpf(1e-6)) / max(1 - r.preference, mpf(1e-6))
     return (beta * delta(r) - log(odds)) ** 2
@@ -259,6 +271,11 @@ ORACLES: dict[str, Oracle] = {
         rowwise(lambda r, beta: squares(r, beta, r.chosen_win_rate, r.rejected_win_rate)),
         {"beta": 0.001},
         {"beta": 0.7},
+    ),
+    "rspo": Oracle(
+        rowwise(rspo),
+        {"beta": 0.001, "reverse": 0.1, "forward": 0.1},
+        {"beta": 0.7, "reverse": 0.6, "forward": 0.3},
     ),
     "sppo_hard": Oracle(rowwise(lambda r, beta: squares(r, beta, 1, 0)), {"beta": 0.001}, {"beta": 0.7}),
     "irepo": Oracle(rowwise(irepo), {"beta": 0.1}, {"beta": 0.7}),

@@ -24,6 +24,8 @@ def pair(chosen, rejected, sums=(-20.0, -25.0), tokens=(7, 4), preference=0.8, w
         "preference": preference,
         "chosen_win_rate": win_rates[0],
         "rejected_win_rate": win_rates[1],
+        "anchor_chosen": sums[0] - 1.5,
+        "anchor_rejected": sums[1] + 0.5,
     }
 
 

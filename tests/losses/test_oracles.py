@@ -82,6 +82,7 @@ def test_needs_are_those_of_the_table(name):
         "preference": ("preference",),
         "win_rate": ("chosen_win_rate", "rejected_win_rate"),
         "pass_rate": ("pass_rate",),
+        "anchor": ("anchor_chosen", "anchor_rejected"),
     }
     for need, fields in groups.items():
         without = replace(batch, **{field: None for field in fields if hasattr(batch, field)})

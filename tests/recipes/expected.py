@@ -20,6 +20,7 @@ class Expected:
         rows: What holds of every row of the last round.
         kept: The op that leaves out some of the candidates, besides the builder.
         reference: The actors of the reference; none without one.
+        anchor: The actors of a second reference, to which the policy is held.
         carried: How rows of earlier rounds go on.
         weights: Where weights begin.
         rounds: What holds of the rows of the rounds together.
@@ -31,6 +32,7 @@ class Expected:
     rows: Callable[[Row], bool] = lambda row: True
     kept: str | None = None
     reference: tuple[str, ...] | None = None
+    anchor: tuple[str, ...] | None = None
     carried: str = "Replace"
     weights: str = "Continue"
     rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
@@ -89,6 +91,11 @@ def gold_at_the_head(row: Row) -> bool:
     return len(row["ranked"]) > 1 and row["ranked"][0] == row["gold"] and row["gold"] not in row["ranked"][1:]
 
 
+def won(row: Row) -> bool:
+    rates = row["chosen_win_rate"], row["rejected_win_rate"]
+    return rates == (row["chosen_score"], row["rejected_score"]) and 1 >= rates[0] > rates[1] >= 0
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -121,6 +128,7 @@ EXPECTED = {
     "self_contrast": Expected("GivenRanking", "softmax_dpo", rows=gold_at_the_head, reference=PB),
     "regularised_spin": Expected("GoldOwn", "spin", PP, rows=gold_over_own, reference=("Policy", "AtRound")),
     "sppo_hard": Expected("BestWorst", "sppo_hard", rows=better_over_worse, reference=P),
+    "rspo": Expected("BestWorst", "rspo", rows=won, kept="Stream", reference=P, anchor=PB),
     "kto": Expected("Unpaired", "kto", rows=lambda r: r["desirable"] == (r["scores.correct"] == 1), reference=P),
     "nft": Expected("Unpaired", "nft", rows=unsure_prompt, kept="Threshold", reference=P),
     "rft": Expected("Accept", "sft", rows=right, weights=BASE),
@@ -175,9 +183,10 @@ def name_of(part: Row) -> str:
     return part["class_path"].rsplit(".", 1)[-1]
 
 
-def actors_of(phase: Row, *ops: str) -> tuple[str, ...] | None:
-    """Return the actors of the first of these ops, the members of an ensemble by themselves; none without the op."""
-    found = [op["init_args"]["actor"] for op in phase["ops"] if name_of(op) in ops]
+def actors_of(phase: Row, *ops: str, **arguments: Any) -> tuple[str, ...] | None:
+    """Return the actors of the first of these ops that has these arguments, members of an ensemble by themselves."""
+    fit = [op["init_args"] for op in phase["ops"] if name_of(op) in ops]
+    found = [given["actor"] for given in fit if arguments.items() <= given.items()]
     if not found:
         return None
     members = found[0]["init_args"].get("actors") or [found[0]]

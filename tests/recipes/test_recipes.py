@@ -45,7 +45,8 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     assert first.weights != last.weights, "nothing was trained between the rounds"
     assert actors_of(phase, "Sample", "Predict") == expected.proposed
     assert expected.built in ops
-    assert actors_of(phase, "ReferenceLogProbs") == expected.reference
+    assert actors_of(phase, "ReferenceLogProbs", role="reference") == expected.reference
+    assert actors_of(phase, "ReferenceLogProbs", role="anchor") == expected.anchor
     assert (name_of(phase["merge"]), name_of(phase["weights"])) == (expected.carried, expected.weights)
     if expected.kept is not None:
         assert counts[expected.kept][1] <= counts[expected.kept][0]

@@ -24,6 +24,7 @@ from lit_iterative.ops.language.likelihood import Likelihood, SelfCertainty, Tok
 from lit_iterative.ops.language.mismatched import Mismatched
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.own_or_given import OwnOrGiven
+from lit_iterative.ops.language.pair_win_rates import PairWinRates
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
 from lit_iterative.ops.language.prompts import Prompts
@@ -79,6 +80,7 @@ __all__ = [
     "Mismatched",
     "Novelty",
     "OwnOrGiven",
+    "PairWinRates",
     "PassRate",
     "PastFuture",
     "PolicyJudge",

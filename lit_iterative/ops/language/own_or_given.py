@@ -13,7 +13,7 @@ from lit_iterative.ops.language.accepted import AcceptOp, Cut, count_groups, cou
 from lit_iterative.ops.language.given_pairs import Given
 from lit_iterative.ops.language.groups import Group, groups_of, scores_of, weighted
 from lit_iterative.ops.language.pairing import Side
-from lit_iterative.ops.language.tokens import lists_of, spans
+from lit_iterative.ops.language.tokens import lists_of, spans, texts_of
 from lit_iterative.ops.parameters import check_choice, number
 from lit_iterative.ops.schedule import Schedule
 
@@ -94,6 +94,6 @@ class OwnOrGiven(AcceptOp):
     def _made(self, table: pa.Table, own: Array, given: Side) -> pa.Table:
         """Return the rows with the given completion where there is no own one."""
         mine = pa.array(own)
-        text = pc.if_else(mine, table.column("text"), given.text)
+        text = pc.if_else(mine, pa.array(texts_of(table, "text"), pa.string()), given.text)
         ids = pc.if_else(mine, lists_of(table, "completion_ids"), given.ids)
         return write(table.drop_columns(["finish"]), text=text, completion_ids=ids, own=own)

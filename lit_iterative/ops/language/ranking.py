@@ -80,20 +80,7 @@ class Ranking(Op):
         """Return the rankings of all groups, in their order."""
         score, keys = scores_of(table, self.score), keys_of(table, "completion_ids")
         groups = groups_of(table, context, self.name, score, self.truncated, keys)
-        rankings = [self._ranked(group, context.tally) for group in groups]
-        made = [ranking for ranking in rankings if len(ranking)]
-        rows = np.concatenate([np.zeros(0, dtype=np.int64), *made])
-        best = table.take(pa.array([ranking[0] for ranking in made], pa.int64()))
-        _count(context.tally, table.take(pa.array(rows)), best, rankings)
-        lists = {
-            "ranked": column_of(table, "text").take(pa.array(rows)),
-            "ranked_ids": column_of(table, "completion_ids").take(pa.array(rows)),
-            "ranked_scores": pa.array(score[rows]),
-        }
-        lengths = [len(ranking) for ranking in made]
-        rest = best.drop_columns([name for name in CANDIDATE if name in best.column_names])
-        ranked = write(rest, **{name: nested(values, lengths) for name, values in lists.items()})
-        return weighted(ranked, np.ones(len(made)))
+        return ranked(table, score, [self._ranked(group, context.tally) for group in groups], context.tally)
 
     def _ranked(self, group: Group, tally: Tally) -> Array:
         """Return the rows of a ranking, the best first; none where no candidate is worse than the best."""
@@ -105,6 +92,31 @@ class Ranking(Op):
             return worse
         drawn = worse[: whole(self.rejected)]  # a group stands in an order that is drawn
         return group.rows[[*best, *drawn[np.argsort(-group.score[drawn], kind="stable")]]]
+
+
+def ranked(table: pa.Table, score: Array, rankings: list[Array], tally: Tally) -> pa.Table:
+    """Return rankings as a table, and count them.
+
+    Args:
+        table: Candidates.
+        score: The score of each, ``(rows,)``.
+        rankings: Where the candidates of each ranking stand in the table, the best first; an empty one gives no row.
+        tally: Where to.
+    """
+    made = [ranking for ranking in rankings if len(ranking)]
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *made])
+    best = table.take(pa.array([ranking[0] for ranking in made], pa.int64()))
+    _count(tally, table.take(pa.array(rows)), best, rankings)
+    lists = {
+        "ranked": column_of(table, "text").take(pa.array(rows)),
+        "ranked_ids": column_of(table, "completion_ids").take(pa.array(rows)),
+        "ranked_scores": pa.array(score[rows]),
+    }
+    lengths = [len(ranking) for ranking in made]
+    rest = best.drop_columns([name for name in CANDIDATE if name in best.column_names])
+    return weighted(
+        write(rest, **{name: nested(values, lengths) for name, values in lists.items()}), np.ones(len(made))
+    )
 
 
 def _count(tally: Tally, taken: pa.Table, best: pa.Table, rankings: list[Array]) -> None:

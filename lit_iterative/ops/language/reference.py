@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.columns import write
+from lit_iterative.errors import PipelineError
 from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.model_op import ModelOp
@@ -36,6 +37,8 @@ class ReferenceLogProbs(ModelOp):
         actor: The reference.
         of: Whether the rows are ``pairs``, ``ranked`` completions, single ``completions``, or ``judged`` ones that have
             mismatched completions beside them.
+        role: Whether the actor is the ``reference`` or, of pairs, the ``anchor``: a second reference, to which some
+            losses hold the policy; the names then have ``anchor`` in place of ``ref``.
         mixture: How several members are one policy: ``arithmetic``, ``log mean exp`` of their log-probabilities of
             the whole completion, or ``geometric``, the mean of these, not normalised.
 
@@ -47,6 +50,7 @@ class ReferenceLogProbs(ModelOp):
     temperature 1.
 
     Raises:
+        PipelineError: If rows of another kind than pairs have an anchor.
         DataError: If a log-probability is not finite, when run.
 
     Example:
@@ -57,6 +61,13 @@ class ReferenceLogProbs(ModelOp):
     actor: Actor = field(default_factory=Policy)
     of: Literal["pairs", "ranked", "completions", "judged"] = "pairs"
     mixture: Mixture = "arithmetic"
+    role: Literal["reference", "anchor"] = "reference"
+
+    def __post_init__(self) -> None:
+        if self.role == "anchor" and self.of != "pairs":
+            raise PipelineError(
+                f"ReferenceLogProbs(role='anchor', of={self.of!r}): no loss but those of pairs has an anchor."
+            )
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -66,7 +77,10 @@ class ReferenceLogProbs(ModelOp):
     @property
     def provides(self) -> tuple[str, ...]:
         """Their log-probabilities."""
-        return tuple(COLUMNS[self.of].values())
+        return tuple(map(self._named, COLUMNS[self.of].values()))
+
+    def _named(self, column: str) -> str:
+        return column if self.role == "reference" else column.replace("_ref_", "_anchor_")
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the log-probabilities."""
@@ -76,7 +90,7 @@ class ReferenceLogProbs(ModelOp):
         for completions, name in COLUMNS[self.of].items():
             mask = completions.replace("_ids", "_mask")
             score = log_probs_of(table, completions, self.actor, context, self.mixture, mask)
-            scores[name] = score.astype(np.float32)
+            scores[self._named(name)] = score.astype(np.float32)
         return write(table, **scores)
 
     def _of_rankings(self, table: pa.Table, context: Context) -> pa.Table:

@@ -4,12 +4,14 @@ from lit_iterative.ops.language.accepted import Accept, TopCandidates
 from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.dedup import DedupTokens
 from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
+from lit_iterative.ops.language.given_ranking import GivenRanking
 from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIncorrect
 from lit_iterative.ops.language.length import Length, LengthPenalty
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.own_or_given import OwnOrGiven
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.ranking import Ranking
+from lit_iterative.ops.language.similarity import Similarity
 from lit_iterative.ops.language.unpaired import Unpaired
 from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.testing import OpCase
@@ -32,6 +34,7 @@ BUILDERS: list[OpCase] = [
     OpCase(DedupTokens()),
     OpCase(DistinctN()),
     OpCase(Fallback(["scores.a", "scores.b"]), TWO),
+    OpCase(GivenRanking(score="scores.correct"), EVERYTHING),
     OpCase(GoldOwn(), EVERYTHING),
     OpCase(Length()),
     OpCase(Length("characters")),
@@ -46,6 +49,7 @@ BUILDERS: list[OpCase] = [
     OpCase(RankedPairs(weigh="gap"), REWARD),
     OpCase(Ranking(), REWARD),
     OpCase(Ranking("scores.correct", 2, 0.2, "keep"), CORRECT),
+    OpCase(Similarity(), EVERYTHING),
     OpCase(Standardise(), REWARD),
     OpCase(TopCandidates(2, weigh=True), REWARD),
     OpCase(Unpaired(), CORRECT),

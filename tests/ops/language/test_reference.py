@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lit_iterative.errors import DataError
+from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.generation.forward import Member
 from lit_iterative.generation.language import TokenScores
 from lit_iterative.ops.actors import Ensemble, Initial, Policy, Previous
@@ -46,6 +46,18 @@ def test_pairs_get_the_sums_of_both_sides():
     assert made["rejected_ref_logp"].to_pylist() == pytest.approx(by_hand(REJECTED), rel=1e-6)
     assert made["rejected_ref_logp"].to_pylist()[2] == 0
     assert made.schema.field("chosen_ref_logp").type == pa.float32()
+
+
+def test_an_anchor_has_names_of_its_own():
+    op = ReferenceLogProbs(Initial(), role="anchor")
+    assert op.provides == ("chosen_anchor_logp", "rejected_anchor_logp")
+    made = op(ReferenceLogProbs()(PAIRS, context()), context())
+    member = Initial().members[0]
+    assert made["chosen_anchor_logp"].to_pylist() == pytest.approx(by_hand(CHOSEN, member), rel=1e-6)
+    assert made["rejected_anchor_logp"].to_pylist() == pytest.approx(by_hand(REJECTED, member), rel=1e-6)
+    assert made["chosen_ref_logp"].to_pylist() == pytest.approx(by_hand(CHOSEN), rel=1e-6)
+    with pytest.raises(PipelineError, match="no loss but those of pairs has an anchor"):
+        ReferenceLogProbs(of="ranked", role="anchor")
 
 
 def test_completions_get_one():
