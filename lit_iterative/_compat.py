@@ -6,6 +6,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins import DoublePrecision
+from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
 
@@ -79,6 +80,11 @@ def begin_epoch_afresh(trainer: pl.Trainer) -> None:
     """
     trainer.fit_loop.restarting = False
     trainer.fit_loop._resuming_from_checkpoint = False  # unknown to and not needed by older ones
+
+
+def finds_unused(strategy: DDPStrategy) -> bool:
+    """Tell whether DDP looks for parameters without gradients; there is no getter."""
+    return bool(strategy._ddp_kwargs.get("find_unused_parameters", False))
 
 
 def attention_of(model: Any) -> str:

@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 from torch.nn.functional import normalize
 
 from lit_iterative import ops, rounds
-from lit_iterative.callbacks import BestRound, EMATeacher, Guards, PseudoLabels, Rounds
+from lit_iterative.callbacks import BestRound, EMATeacher, Guards, PseudoLabels, Rounds, TrainOnly
 from lit_iterative.columns import read, write
 from lit_iterative.guards import Change, GoBack, Guard, Worse
 from lit_iterative.ops import EMA, HardLabels, MCDropout, Op, Policy, Predict, Remember, Steps
@@ -101,6 +101,7 @@ SCHEDULES: list[Schedule] = [
 ACTORS: list[Actor] = [
     ops.AtRound(2),
     ops.Base(),
+    ops.BatchStatistics(),
     ops.EMA(),
     ops.Ensemble([Policy(), EMA()]),
     ops.Initial(),
@@ -164,7 +165,13 @@ def part(kind: str, **init_args: Any) -> dict[str, Any]:
     return {"class_path": kind, "init_args": init_args}
 
 
+def train_only() -> list[pl.Callback]:
+    """Some parameters alone, from the second round on."""
+    return [TrainOnly(["normalisation"], from_round=1), PseudoLabels(threshold=0.5, seed=3)]
+
+
 CALLBACKS: list[CallbackCase] = [
+    CallbackCase(train_only, {"parameters": ["normalisation"], "from_round": 1}),
     CallbackCase(pseudo_labels, {"threshold": part("lit_iterative.ops.Linear", start=0.5, end=0.9, rounds=3)}),
     CallbackCase(ema_teacher, {"decay": 0.9}),
     CallbackCase(

@@ -9,6 +9,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from lit_iterative import _compat
 from tests.projects.tiny import TinyData, TinyModule, trainer
 
+STRATEGIES = ["ddp", "ddp_find_unused_parameters_true"]
+
 
 class Growing(pl.LightningDataModule):
     """Serves one row more each time its loader is asked for."""
@@ -146,6 +148,11 @@ def test_a_checkpoint_that_the_user_names_wins(tmp_path):
     resumed = trainer(tmp_path, [again, Resume(tmp_path / "ours.ckpt")], max_epochs=4)
     resumed.fit(TinyModule(), TinyData(), ckpt_path=str(tmp_path / "theirs.ckpt"))
     assert again.trace[0][0] == 2
+
+
+def test_ddp_tells_whether_it_finds_unused_parameters():
+    strategies = [pl.Trainer(accelerator="cpu", devices=2, strategy=name).strategy for name in STRATEGIES]
+    assert [_compat.finds_unused(strategy) for strategy in strategies] == [False, True]
 
 
 def test_batches_pass_the_transfer_hooks(tmp_path):

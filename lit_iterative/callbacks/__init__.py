@@ -8,6 +8,7 @@ from lit_iterative.callbacks.guards import Guards
 from lit_iterative.callbacks.preference_pairs import PreferencePairs
 from lit_iterative.callbacks.pseudo_labels import PseudoLabels
 from lit_iterative.callbacks.rounds import Rounds
+from lit_iterative.callbacks.train_only import TrainOnly
 
 __all__ = [
     "AcceptedSamples",
@@ -18,4 +19,5 @@ __all__ = [
     "PreferencePairs",
     "PseudoLabels",
     "Rounds",
+    "TrainOnly",
 ]

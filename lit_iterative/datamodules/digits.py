@@ -36,6 +36,8 @@ class Digits(pl.LightningDataModule):
             labelled or measured.
         mixing: How labelled and pseudo-labelled rows make up an epoch.
         held_out_seed: Seed of the draw of the held-out images.
+        target: Changes the images of the pool and the held-out ones, once: they are of another domain than the labelled
+            ones. The same when left out.
 
     Raises:
         OptionalDependencyError: If scikit-learn is missing, in ``setup``.
@@ -51,6 +53,7 @@ class Digits(pl.LightningDataModule):
         augment: Callable[[Any], Any] | None = None,
         mixing: Mixing = Mixing(),  # noqa: B008  # frozen
         held_out_seed: int = 0,
+        target: Callable[[Any], Any] | None = None,
     ) -> None:
         super().__init__()
         self.held_out_seed = held_out_seed
@@ -60,6 +63,7 @@ class Digits(pl.LightningDataModule):
         self.num_workers = num_workers
         self.augment = augment
         self.mixing = mixing
+        self.target = target
 
     def setup(self, stage: str | None = None) -> None:
         """Read and split the images; the same split in every stage and on every rank."""
@@ -71,8 +75,9 @@ class Digits(pl.LightningDataModule):
         labelled[rest[pick(digits[rest], self.labels_per_class, draw)]] = True
         pool = ~held_out & ~labelled
         self.labelled = _dataset(images[labelled], digits[labelled])
-        self.held_out = _dataset(images[held_out], digits[held_out])
-        self.unlabelled = _dataset(images[pool])
+        far = images if self.target is None else self.target(torch.from_numpy(images)).numpy()
+        self.held_out = _dataset(far[held_out], digits[held_out])
+        self.unlabelled = _dataset(far[pool])
         self.hidden_labels = digits[pool]
 
     def train_dataloader(self) -> DataLoader[Any]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lit_iterative import _compat
 from lit_iterative.errors import SetupError
 from lit_iterative.generation.language import LanguageModel, language_model
-from lit_iterative.modes import evaluating
+from lit_iterative.modes import evaluating, of_the_batch
 from lit_iterative.seeds import seed_all
 
 Weights = Mapping[str, Tensor]
@@ -31,12 +31,14 @@ class Member:
         dropout: Whether dropout layers stay active.
         view: A transformation of the inputs before the forward pass.
         adapter: Whether an adapter on the weights, such as LoRA, is active.
+        batch_statistics: Whether batch norm takes the statistics of the batch, in place of those it keeps.
     """
 
     weights: str | None = None
     dropout: bool = False
     view: Callable[[Any], Any] | None = None
     adapter: bool = True
+    batch_statistics: bool = False
 
 
 class ForwardPass:
@@ -114,9 +116,10 @@ class ForwardPass:
 
     @contextmanager
     def _as(self, member: Member) -> Iterator[None]:
-        """Give the module a member's weights, dropout and adapter."""
+        """Give the module a member's weights, dropout, adapter and statistics."""
         adapter = nullcontext() if member.adapter else _without_adapter(self._module)
-        with self._swapped(member.weights), self._dropout(member.dropout), adapter:
+        statistics = of_the_batch(self._module) if member.batch_statistics else nullcontext()
+        with self._swapped(member.weights), self._dropout(member.dropout), adapter, statistics:
             yield
 
     @contextmanager

@@ -175,6 +175,29 @@ class MCDropout(Actor):
 
 
 @dataclass(frozen=True)
+class BatchStatistics(Actor):
+    """An actor whose batch norm takes the statistics of each batch of inputs, in place of those of training.
+
+    Where inputs are of another domain than the training data this alone removes much of the difference (Schneider et
+    al., 2020, arXiv:2006.16971). A prediction then depends on the other rows of its batch.
+
+    Args:
+        actor: Whose weights.
+
+    Example:
+        >>> BatchStatistics().members[0].batch_statistics
+        True
+    """
+
+    actor: Actor = field(default_factory=Policy)
+
+    @property
+    def members(self) -> list[Member]:
+        """The actor's members, with other statistics."""
+        return [replace(member, batch_statistics=True) for member in self.actor.members]
+
+
+@dataclass(frozen=True)
 class TestTimeAugmentation(Actor):
     """An actor on several views of every input.
 

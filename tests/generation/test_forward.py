@@ -196,3 +196,33 @@ def test_inputs_of_batches():
     assert inputs_of({"a": 1}) == {"a": 1}
     assert with_inputs([1, 2], 9) == [9, 2]
     assert with_inputs(1, 9) == 9
+
+
+def test_batch_norm_takes_the_statistics_of_the_batch(tmp_path):
+    def act(trainer, module):
+        before = {name: value.clone() for name, value in module.named_buffers()}
+        forward = ForwardPass(trainer, module)
+        with forward.quiet(0):
+            (out,) = forward.run([X], 0, [Member(batch_statistics=True)])
+        assert all(value.equal(before[name]) for name, value in module.named_buffers())
+        norm = module.net[1]
+        assert norm.training
+        assert norm.track_running_stats
+        hidden = module.net[0](X).double()
+        scaled = (hidden - hidden.mean(0)) / (hidden.var(0, unbiased=False) + norm.eps).sqrt()
+        return out, module.net[4]((scaled.float() * norm.weight + norm.bias).relu()).detach()
+
+    torch.testing.assert_close(*inside(tmp_path, act), rtol=1e-5, atol=1e-5)
+
+
+def test_statistics_of_the_batch_need_batch_norm(tmp_path):
+    def act(trainer, module):
+        forward = ForwardPass(trainer, module)
+        with forward.quiet(0), pytest.raises(SetupError, match="BoringModel has none"):
+            forward.run([torch.zeros(2, 32)], 0, [Member(batch_statistics=True)])
+
+    class Data(pl.LightningDataModule):
+        train_dataloader = staticmethod(BoringModel().train_dataloader)
+
+    callback = Inside(act)
+    trainer(tmp_path, [callback], max_epochs=1).fit(BoringModel(), Data())

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from lit_iterative.rounds.store import Version
+import torch
+
+from lit_iterative.rounds.store import BOUNDARY, Version, folder
 
 Row = dict[str, Any]
 
@@ -23,6 +26,7 @@ class Expected:
         anchor: The actors of a second reference, to which the policy is held.
         carried: How rows of earlier rounds go on.
         weights: Where weights begin.
+        trained: Patterns of the parameters that alone are trained once rounds have begun; all when left out.
         rounds: What holds of the rows of the rounds together.
     """
 
@@ -35,6 +39,7 @@ class Expected:
     anchor: tuple[str, ...] | None = None
     carried: str = "Replace"
     weights: str = "Continue"
+    trained: tuple[str, ...] = ("*",)
     rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
 
 
@@ -153,6 +158,7 @@ EXPECTED = {
         "SoftLabels", proposed=("EMA",), rows=lambda r: max(r["label"]) >= 0.3, kept="Threshold", weights=SCRATCH
     ),
     "pseudo_label": Expected("HardLabels"),
+    "rpl": Expected("HardLabels", proposed=("BatchStatistics",), trained=("normalisation",)),
     "flexmatch": Expected("HardLabels", kept="FlexMatch"),
     "freematch": Expected("HardLabels", kept="FreeMatch"),
     "softmatch": Expected("HardLabels", rows=lambda r: 0 <= r["weight"] <= 1),
@@ -169,6 +175,13 @@ EXPECTED = {
         "SoftLabels", proposed=("MCDropout",), rows=lambda r: r["scores.agreement"] >= 0.9, kept="Threshold"
     ),
 }
+
+
+def changed(stores: Path, model: Any, rounds: tuple[int, int] = (0, 1)) -> set[str]:
+    """Return the names of the parameters that changed between the starts of two rounds."""
+    states = [torch.load(stores / folder(round) / BOUNDARY, weights_only=True)["state_dict"] for round in rounds]
+    names = {name for name, _ in model.named_parameters()} & set(states[0])
+    return {name for name in names if not states[0][name].equal(states[1][name])}
 
 
 def phase_of(version: Version) -> Row:

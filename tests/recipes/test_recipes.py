@@ -6,10 +6,11 @@ import pytest
 import torch
 import yaml
 
+from lit_iterative.callbacks.train_only import chosen
 from lit_iterative.modules.alphabet import character_tokenizer
 from lit_iterative.recipes import FOLDER, find_recipe, recipes
 from tests.judging.classifiers import saved
-from tests.recipes.expected import EXPECTED, actors_of, name_of, phase_of
+from tests.recipes.expected import EXPECTED, actors_of, changed, name_of, phase_of
 from tests.recipes.small import LLAMA, run
 
 
@@ -43,6 +44,7 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     counts = {op.name: (op.rows_in, op.rows_out) for op in last.ops}
 
     assert first.weights != last.weights, "nothing was trained between the rounds"
+    assert changed(tmp_path / "rounds", model) <= chosen(model, list(expected.trained)), "others were trained"
     assert actors_of(phase, "Sample", "Predict") == expected.proposed
     assert expected.built in ops
     assert actors_of(phase, "ReferenceLogProbs", role="reference") == expected.reference
