@@ -84,11 +84,17 @@ def table() -> list[Setting]:
     """Many settings, none of which may be slower than generate, nor the first ones than continuous batching."""
     sizes = [(prompt, k) for prompt in (32, 512, 2048) for k in (1, 4, 16, 64)]
     small = [
-        Setting(prompt, k, 64 // k, skewed, new=32, bar=1.0, batching_bar=1.0 if prompt == 32 and not skewed else None)
+        Setting(
+            prompt, k, min(64 // k, 8192 // prompt), skewed, new=32, bar=1.0,
+            batching_bar=1.0 if prompt == 32 and not skewed else None,
+        )
         for prompt, k in sizes
         for skewed in (False, True)
+    ]  # fmt: skip
+    large = [
+        Setting(prompt, k, max(1, min(16 // k, 4096 // prompt)), shape="125M", new=16, bar=1.0) for prompt, k in sizes
     ]
-    return small + [Setting(prompt, k, max(1, 16 // k), shape="125M", new=16, bar=1.0) for prompt, k in sizes]
+    return small + large
 
 
 class Lengths(StoppingCriteria):

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 
-#: Logits that are held at a time: 32 MiB of them in float32.
-CHUNK = 2**23
+#: Logits that are held at a time: 64 MiB of them in float32.
+CHUNK = 2**24
 #: Derivatives by the outputs of a trained layer that are kept for the backward pass: 256 MiB of them in float32.
 KEPT = 2**26
 
@@ -82,7 +82,7 @@ def token_log_probs(
 
 
 class _TokenLogProbs(torch.autograd.Function):
-    """The derivative of ``log softmax(z)[token]`` by ``z[v]`` is ``[v = token] - softmax(z)[v]``."""
+    """The derivative of ``-log softmax(z)[token]`` by ``z[v]`` is ``softmax(z)[v] - [v = token]``."""
 
     @staticmethod
     def forward(
@@ -99,7 +99,6 @@ class _TokenLogProbs(torch.autograd.Function):
         of_hidden, of_weight, of_bias, *_ = ctx.needs_input_grad
         kind = product_type(weight)
         head = Head(weight.to(kind), None if bias is None else bias.to(kind), finish)
-        rows = _slices(len(hidden), chunk // len(weight))
         trained = of_weight or of_bias
         keeps = trained and len(hidden) * len(weight) <= kept
         slopes = weight.new_empty(len(hidden), len(weight), dtype=kind) if keeps else None
@@ -107,7 +106,7 @@ class _TokenLogProbs(torch.autograd.Function):
             head.scored(
                 hidden[part].to(kind), tokens[part], measure, of_hidden, None if slopes is None else slopes[part]
             )
-            for part in rows
+            for part in _slices(len(hidden), len(hidden) if keeps and holds_logits(kind) else chunk // len(weight))
         ]
         totals, *values = (torch.cat(column) for column in zip(*parts, strict=True))
         by_hidden = values.pop() if of_hidden else None
@@ -120,7 +119,7 @@ class _TokenLogProbs(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         by_hidden, slopes, *known = ctx.saved_tensors
-        of_hidden = None if by_hidden is None else (upstream[:, None] * by_hidden).to(ctx.hidden_type)
+        of_hidden = None if by_hidden is None else (by_hidden * -upstream[:, None]).to(ctx.hidden_type)
         of_weight, of_bias = None, None
         if slopes is not None:
             of_weight, of_bias = _by_slopes(slopes, upstream, known[0].to(ctx.kind), known[1], known[2])
@@ -145,29 +144,29 @@ class Head(NamedTuple):
         torch.mm(hidden, self.weight.T, out=place)
         return place if self.bias is None else place.add_(self.bias)
 
-    def slopes(self, logits: Tensor, totals: Tensor, tokens: Tensor) -> Tensor:
-        """Return the derivatives of log-probabilities by the layer's outputs, in the place of the logits."""
-        slope = self.finish.slope(logits)
-        inside = (tokens >= 0) & (tokens < logits.shape[1])
-        slopes = logits.sub_(totals[:, None]).exp_().neg_()
-        slopes.scatter_add_(1, tokens.clamp(0, logits.shape[1] - 1)[:, None], inside[:, None].to(slopes.dtype))
-        return slopes.mul_(slope)
+    def slopes(self, chances: Tensor, slope: Tensor | float, tokens: Tensor) -> Tensor:
+        """Return the derivatives of ``-log chances[token]`` by the layer's outputs, in the place of the chances."""
+        inside = (tokens >= 0) & (tokens < chances.shape[1])
+        places = tokens.clamp(0, chances.shape[1] - 1)[:, None]
+        chances.scatter_add_(1, places, -inside[:, None].to(chances.dtype))
+        return chances if isinstance(slope, float) and slope == 1 else chances.mul_(slope)
 
     def scored(
         self, hidden: Tensor, tokens: Tensor, measure: Measure | None, by_hidden: bool, kept: Tensor | None
     ) -> tuple[Tensor, ...]:
-        """Return log-sum-exps, log-probabilities, what is measured, and derivatives by hidden states if wanted.
+        """Return log-sum-exps, log-probabilities, what is measured, and ``slopes`` by hidden states if wanted.
 
-        Derivatives by the layer's outputs are put where they are to be kept.
+        Slopes by the layer's outputs are put where they are to be kept.
         """
-        fits = kept is not None and kept.dtype in (torch.float32, torch.float64)
+        fits = kept is not None and holds_logits(kept.dtype)
         logits = self.logits(hidden, kept if fits else None)
-        totals = logits.logsumexp(dim=-1)
-        values = [totals, logits.gather(-1, tokens[:, None]).squeeze(-1) - totals]
-        if measure is not None:
-            values += measure(logits - totals[:, None])
+        own = logits.gather(-1, tokens[:, None]).squeeze(-1)
+        measured = () if measure is None else measure(logits.log_softmax(dim=-1))
+        slope = self.finish.slope(logits) if by_hidden or kept is not None else 1.0
+        chances, totals = softmax_(logits)
+        values = [totals, own - totals, *measured]
         if by_hidden or kept is not None:
-            slopes = self.slopes(logits, totals, tokens).to(hidden.dtype)
+            slopes = self.slopes(chances, slope, tokens).to(hidden.dtype)
             if kept is not None and not fits:
                 kept.copy_(slopes)
             if by_hidden:
@@ -175,11 +174,23 @@ class Head(NamedTuple):
         return tuple(values)
 
 
+def softmax_(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn logits into chances, in their place; return these and the log-sum-exps."""
+    highest = logits.amax(dim=-1, keepdim=True)
+    sums = logits.sub_(highest).exp_().sum(dim=-1, keepdim=True)
+    return logits.div_(sums), (highest + sums.log()).squeeze(-1)
+
+
+def holds_logits(kind: torch.dtype) -> bool:
+    """Tell whether logits can be put where values of a type are kept: they are of full precision."""
+    return kind in (torch.float32, torch.float64)
+
+
 def _by_slopes(
     slopes: Tensor, upstream: Tensor, states: Tensor, weight: Tensor, bias: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     """Return derivatives by weight and bias from those by the layer's outputs."""
-    scaled = upstream.to(slopes.dtype)[:, None]
+    scaled = -upstream.to(slopes.dtype)[:, None]
     of_bias = None if bias is None else (slopes * scaled).sum(dim=0).to(bias.dtype)
     return (slopes.T @ (states * scaled)).to(weight.dtype), of_bias
 
@@ -192,7 +203,10 @@ def _by_weights(
     of_weight, of_bias = torch.empty_like(weight), None if bias is None else torch.empty_like(bias)
     for part in _slices(len(weight), ctx.chunk // max(1, len(hidden))):
         head = Head(weight[part].to(ctx.kind), None if bias is None else bias[part].to(ctx.kind), ctx.finish)
-        slopes = head.slopes(head.logits(states), totals, tokens - part.start).mul_(upstream[:, None])
+        logits = head.logits(states)
+        slope = head.finish.slope(logits)
+        chances = logits.sub_(totals[:, None]).exp_()
+        slopes = head.slopes(chances, slope, tokens - part.start).mul_(-upstream[:, None])
         of_weight[part] = slopes.to(ctx.kind).T @ states
         if of_bias is not None:
             of_bias[part] = slopes.sum(dim=0)

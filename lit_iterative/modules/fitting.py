@@ -1,11 +1,14 @@
 """Fitting: what a policy does in a fit that does not depend on what it is trained on."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lit_iterative.modules.memory import Load, Saving, advised, training_advice, update_advice
 from lit_iterative.modules.trainers import check_not_compiled, check_trainer, check_weights
@@ -76,11 +79,18 @@ class FittedModule(pl.LightningModule):
         with self.training_memory():
             super().backward(loss, *args, **kwargs)
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Update the weights, with the gradients that Lightning's closure computes.
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Update the weights, and let go of the gradients, which Lightning would hold until after the next forward.
 
         Raises:
             OutOfMemory: If memory is short.
         """
         with advised("the optimiser's update", lambda: update_advice(self._saving)):
-            super().optimizer_step(*args, **kwargs)
+            super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        optimizer.zero_grad()

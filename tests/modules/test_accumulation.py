@@ -82,3 +82,17 @@ def test_two_ranks_and_one_that_accumulates_make_the_same_step(tmp_path):
     assert max((one[name] - value).abs().max() for name, value in untrained.state_dict().items()) > 1e-3
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=0, atol=1e-12 if value.is_floating_point() else 0, msg=name)
+
+
+def test_a_forward_pass_finds_gradients_of_its_own_accumulation_alone(tmp_path):
+    module, seen = policy(optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0)), []
+    step = module.training_step
+
+    def noted(batch, batch_idx):
+        seen.append(any(parameter.grad is not None for parameter in module.parameters()))
+        return step(batch, batch_idx)
+
+    module.training_step = noted
+    run = trainer(tmp_path, [], log_every_n_steps=1000, max_epochs=1, accumulate_grad_batches=2)
+    run.fit(module, DataLoader(EXAMPLES, 2, collate_fn=Collate(0)))
+    assert seen == [False, True, False, True]
