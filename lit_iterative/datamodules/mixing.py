@@ -20,7 +20,9 @@ class Mixing:
 
     Args:
         mode: ``concat`` trains on labelled and pseudo-labelled rows together, ``replace`` on the latter
-            alone, ``paired`` gives batches ``{"labelled": ..., "pseudo": ...}``.
+            alone, ``paired`` gives batches ``{"labelled": ..., "pseudo": ...}``. ``in_turn`` trains in every epoch on
+            pseudo-labelled rows alone first, and then on labelled ones alone, each filled up to whole batches: in a
+            round of one epoch, pre-training and then fine-tuning.
         weighting: What becomes of the rows' weights: ``ignore`` them, put one into every ``item`` as its last
             part (or under the key ``weight``), or ``sample`` rows in proportion to them.
         gold_share: Share of labelled rows in an epoch, between 0 and 1; as many as there are when left out.
@@ -33,7 +35,7 @@ class Mixing:
         DataError: If a number makes no sense, or options contradict each other.
     """
 
-    mode: Literal["concat", "replace", "paired"] = "concat"
+    mode: Literal["concat", "replace", "paired", "in_turn"] = "concat"
     weighting: Literal["ignore", "item", "sample"] = "ignore"
     gold_share: float | None = None
     rows_per_epoch: int | None = None
@@ -43,8 +45,13 @@ class Mixing:
     def __post_init__(self) -> None:
         if self.gold_share is not None and not 0 < self.gold_share < 1:
             raise DataError(f"gold_share is {self.gold_share}; it must lie between 0 and 1.")
-        if self.gold_share is not None and (self.mode != "concat" or self.weighting == "sample"):
-            raise DataError("gold_share needs mode: concat and weights that are not sampled by. Leave out one of them.")
+        both = self.mode in ("concat", "in_turn")
+        if self.gold_share is not None and (not both or self.weighting == "sample"):
+            raise DataError(
+                "gold_share needs mode: concat or in_turn, and weights that are not sampled by. Leave out one of them."
+            )
+        if self.mode == "in_turn" and self.weighting == "sample":
+            raise DataError("Rows that are sampled by their weights come in no turn. Choose another mode or weighting.")
         if self.rows_per_epoch is not None and self.rows_per_epoch < 1:
             raise DataError(f"rows_per_epoch is {self.rows_per_epoch}; it must be at least 1.")
 
@@ -122,9 +129,10 @@ class RowSampler(DistributedSampler[Any]):
         seed: Seed of the draws.
         replicas: Number of ranks.
         rank: This rank.
+        batch_size: Rows of a rank's batch; only where labelled and other rows come in turn does it matter.
     """
 
-    def __init__(self, rows: Rows, shuffle: bool, seed: int, replicas: int, rank: int) -> None:
+    def __init__(self, rows: Rows, shuffle: bool, seed: int, replicas: int, rank: int, batch_size: int = 1) -> None:
         super().__init__(rows, num_replicas=replicas, rank=rank, shuffle=shuffle, seed=seed)
         self.rows = rows
         mixing = rows.mixing
@@ -134,6 +142,12 @@ class RowSampler(DistributedSampler[Any]):
             pseudo = len(rows) - self.golds
             wanted = mixing.rows_per_epoch or round(pseudo / (1 - mixing.gold_share))
         self.wanted = max(1, wanted)
+        self._in_turn = mixing.mode == "in_turn" and 0 < self.golds < len(rows)
+        if self._in_turn:
+            share = mixing.gold_share or self.golds / len(rows)
+            gold, step = round(self.wanted * share), batch_size * replicas
+            self._turns = [max(1, -(-part // step)) * step for part in (self.wanted - gold, gold)]
+            self.wanted = sum(self._turns)
         self.num_samples = -(-self.wanted // replicas)
         self.total_size = self.num_samples * replicas
 
@@ -149,6 +163,9 @@ class RowSampler(DistributedSampler[Any]):
         if mixing.weighting == "sample":
             weights = self.rows.row_weights
             return draw.choice(size, self.wanted, p=weights / weights.sum())
+        if self._in_turn:
+            made, gold = self._turns
+            return np.concatenate([self._pass(self.golds, size, made, draw), self._pass(0, self.golds, gold, draw)])
         if mixing.gold_share and 0 < self.golds < size:
             gold = round(self.wanted * mixing.gold_share)
             parts = [self._pass(0, self.golds, gold, draw), self._pass(self.golds, size, self.wanted - gold, draw)]
@@ -187,8 +204,8 @@ def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, r
     """
     check_rebuildable(loader)
     shuffle = not isinstance(loader.sampler, SequentialSampler)
-    sampler = RowSampler(rows, shuffle, seed, replicas, rank)
     size = loader.batch_size or 1
+    sampler = RowSampler(rows, shuffle, seed, replicas, rank, size)
     single = rows.needs_several and sampler.num_samples % size == 1 and sampler.num_samples > size > 1
     drop_last = (loader.drop_last or single) and sampler.num_samples >= size
     options: dict[str, Any] = {**loader_options(loader), "persistent_workers": loader.persistent_workers}

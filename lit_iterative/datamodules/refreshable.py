@@ -139,7 +139,7 @@ class Refreshable(pl.LightningDataModule):
             pseudo = self.rows(None, self._version)
             paired = {"labelled": self._checked(loader, self.rows(loader.dataset, None))}
             return {**paired, "pseudo": self.rebuild_train_dataloader(loader, pseudo)} if len(pseudo) else paired
-        keep_gold = self.mixing.mode == "concat" or self._version is None
+        keep_gold = self.mixing.mode in ("concat", "in_turn") or self._version is None
         return self._checked(loader, self.rows(loader.dataset if keep_gold else None, self._version))
 
     def _one_loader(self, loader: Any) -> DataLoader[Any]:

@@ -77,6 +77,7 @@ def test_items_without_a_label_are_named():
     ("options", "message"),
     [
         ({"gold_share": 1.0}, "gold_share is 1.0"),
+        ({"mode": "in_turn", "weighting": "sample"}, "come in no turn"),
         ({"gold_share": 0.5, "mode": "replace"}, "gold_share needs mode: concat"),
         ({"rows_per_epoch": 0}, "rows_per_epoch is 0"),
     ],
@@ -169,3 +170,25 @@ def test_own_samplers_are_refused_with_the_remedy():
     base = DataLoader(GOLD, 2, sampler=SubsetRandomSampler([0]))
     with pytest.raises(SetupError, match="SubsetRandomSampler.*rebuild_train_dataloader"):
         loader_like(base, rows(), 0, 1, 0)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize("options", [{}, {"rows_per_epoch": 21, "gold_share": 0.4}])
+def test_no_batch_has_rows_of_both_kinds_where_they_come_in_turn(replicas, options):
+    mixing, size = Mixing("in_turn", **options), 3
+    seen = []
+    for rank in range(replicas):
+        order = list(RowSampler(rows(mixing), True, 0, replicas, rank, size))
+        golds = [{index < 4 for index in order[start : start + size]} for start in range(0, len(order), size)]
+        assert len(order) % size == 0
+        assert all(len(kinds) == 1 for kinds in golds)
+        kinds = [kind for (kind,) in golds]
+        assert kinds == sorted(kinds), "labelled rows come last"
+        assert set(kinds) == {False, True}
+        seen += order
+    assert set(seen) == set(range(7)), "every row comes"
+    assert seen.count(4) >= 1
+
+
+def test_rows_of_one_kind_alone_come_in_any_order():
+    assert sorted(sampler(Mixing("in_turn"), gold=None)) == [0, 1, 2]

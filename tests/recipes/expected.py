@@ -26,6 +26,7 @@ class Expected:
         anchor: The actors of a second reference, to which the policy is held.
         carried: How rows of earlier rounds go on.
         weights: Where weights begin.
+        mixed: How given rows and those of the round make up an epoch, where it is what makes the system.
         trained: Patterns of the parameters that alone are trained once rounds have begun; all when left out.
         rounds: What holds of the rows of the rounds together.
     """
@@ -39,6 +40,7 @@ class Expected:
     anchor: tuple[str, ...] | None = None
     carried: str = "Replace"
     weights: str = "Continue"
+    mixed: str | None = None
     trained: tuple[str, ...] = ("*",)
     rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
 
@@ -157,6 +159,7 @@ EXPECTED = {
     "noisy_student": Expected(
         "SoftLabels", proposed=("EMA",), rows=lambda r: max(r["label"]) >= 0.3, kept="Threshold", weights=SCRATCH
     ),
+    "predictions_for_pretraining": Expected("HardLabels", weights=BASE, mixed="in_turn"),
     "pseudo_label": Expected("HardLabels"),
     "rpl": Expected("HardLabels", proposed=("BatchStatistics",), trained=("normalisation",)),
     "flexmatch": Expected("HardLabels", kept="FlexMatch"),

@@ -50,6 +50,8 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     assert actors_of(phase, "ReferenceLogProbs", role="reference") == expected.reference
     assert actors_of(phase, "ReferenceLogProbs", role="anchor") == expected.anchor
     assert (name_of(phase["merge"]), name_of(phase["weights"])) == (expected.carried, expected.weights)
+    if expected.mixed is not None:
+        assert model.trainer.datamodule.mixing.mode == expected.mixed
     if expected.kept is not None:
         assert counts[expected.kept][1] <= counts[expected.kept][0]
         assert last.rows < counts[ops[0]][0] * 100
