@@ -10,7 +10,8 @@ runs in a process of its own, in turn with the others; the best of its turns cou
 
 * ours: the sampler of ``LanguagePolicy``.
 * generate: ``generate(num_return_sequences=K)``, 128 rows at a time; rows stop where their length is reached.
-* continuous batching: ``generate_batch``, every completion a request; in the first setting alone, as it takes minutes.
+* continuous batching: ``generate_batch``, every completion a request; with uniform lengths of the smaller shape alone, as
+  requests of a batch have one length, and as it takes minutes.
 * floor: what no engine can do without that does not know how long completions will be: every linear layer for every
   row of every step, keys and values read once (the prompt's once for all its completions), one exponential of every
   logit and every score, and the causal attention of prompts. Its linear layers multiply as PyTorch chooses, which is
@@ -81,12 +82,12 @@ BARS = [
 
 
 def table() -> list[Setting]:
-    """Many settings, none of which may be slower than generate, nor the first ones than continuous batching."""
+    """Many settings, none of which may be slower than generate, nor than continuous batching."""
     sizes = [(prompt, k) for prompt in (32, 512, 2048) for k in (1, 4, 16, 64)]
     small = [
         Setting(
             prompt, k, min(64 // k, 8192 // prompt), skewed, new=32, bar=1.0,
-            batching_bar=1.0 if prompt == 32 and not skewed else None,
+            batching_bar=None if skewed else 1.0,
         )
         for prompt, k in sizes
         for skewed in (False, True)
@@ -249,12 +250,11 @@ def measure(engine: str, setting: Setting) -> dict[str, float]:
     return result
 
 
-def compare(settings: list[Setting], turns: int, floors: bool = True) -> list[dict[str, Any]]:
-    """Measure all engines in turn, setting by setting, the floors among them if they are wanted."""
+def compare(settings: list[Setting], turns: int) -> list[dict[str, Any]]:
+    """Measure all engines in turn, setting by setting."""
     results = []
     for setting in settings:
         engines = [name for name in ENGINES if name != "continuous batching" or setting.batching_bar is not None]
-        engines = [name for name in engines if floors or not name.startswith("floor")]
         runs = {name: [] for name in engines}
         for _ in range(turns):
             for name in engines:
@@ -275,8 +275,8 @@ def show(results: list[dict[str, Any]], header: bool) -> None:
         batching_ratio = seconds.get("continuous batching", float("nan")) / seconds["ours"]
         rows.append([
             setting.name.ljust(36), f"{tokens:8.0f}", f"{seconds['generate'] / seconds['ours']:10.2f}",
-            f"{batching_ratio:10.2f}", f"{seconds.get('floor', float('nan')) / seconds['ours']:8.2f}",
-            f"{seconds.get('floor by oneDNN', float('nan')) / seconds['ours']:9.2f}", f"{memory['ours']:5.0f}",
+            f"{batching_ratio:10.2f}", f"{seconds['floor'] / seconds['ours']:8.2f}",
+            f"{seconds['floor by oneDNN'] / seconds['ours']:9.2f}", f"{memory['ours']:5.0f}",
             f"{memory['generate']:13.0f}",
         ])  # fmt: skip
     if header:
@@ -289,12 +289,11 @@ def verdicts(results: list[dict[str, Any]]) -> None:
     """Print what holds: a bar is reached, or 0.7 of the floor where the floor itself is beyond it."""
     for result in results:
         setting, seconds, memory = result["setting"], result["seconds"], result["memory"]
-        floor = seconds.get("floor", 0.0)
-        share = floor / seconds["ours"]
+        floor, share = seconds["floor"], seconds["floor"] / seconds["ours"]
         for peer, bar in (("generate", setting.bar), ("continuous batching", setting.batching_bar)):
             if bar is None:
                 continue
-            ratio, possible = seconds[peer] / seconds["ours"], seconds[peer] / floor if floor else float("inf")
+            ratio, possible = seconds[peer] / seconds["ours"], seconds[peer] / floor
             beyond = possible < bar
             note = f" (the floor allows {possible:.1f}; {share:.2f} of it reached, 0.7 asked for)" if beyond else ""
             holds = ratio >= bar or (beyond and share >= 0.7)
@@ -320,7 +319,7 @@ def main() -> None:
     elif options.quick:
         verdicts(compare([Setting(128, 8, 4, bar=6.0, batching_bar=2.0, new=16)], 1))
     else:
-        verdicts(compare(table(), 1, floors=False) if options.table else compare(BARS, options.turns))
+        verdicts(compare(table(), 1) if options.table else compare(BARS, options.turns))
 
 
 if __name__ == "__main__":
