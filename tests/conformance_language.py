@@ -18,6 +18,7 @@ from tests.ops.language.judges import ends_with_answer
 from tests.ops.language.judging import Whim
 from tests.ops.language.tables import completions_with_all
 from tests.ops.language.test_judge_pairs import pairs
+from tests.ops.language.worlds import Parrot
 
 TWO = ["scores.implicit", "scores.judge"]
 SHORT = Sampling(max_new_tokens=6)
@@ -48,6 +49,13 @@ def unsolved() -> pa.Table:
     return write(table, **hints)
 
 
+def masked() -> pa.Table:
+    """Return completions with a mask, which leaves out every token but the first."""
+    table = completions()
+    lengths = [len(ids) for ids in table["completion_ids"].to_pylist()]
+    return write(table, completion_mask=pa.array([[1.0, *[0.0] * (length - 1)] for length in lengths]))
+
+
 def programs() -> pa.Table:
     """Return two completions with a program, and others without."""
     made = ["```python\ndef f(): return 1\n```", "```python\ndef f(): return 2\n```", *["no code"] * 10]
@@ -68,6 +76,7 @@ def rated() -> pa.Table:
 
 ALONE = completions().drop_columns(["group"])
 ONCE = completions(samples=1, prompts=12).select(["id", "prompt_ids"])
+ONCE_ANSWERED = completions(samples=1, prompts=12).select(["id", "prompt_ids", "answer"])
 PAIRS = write(pairs(), prompt_ids=pa.array([[1, 50 + row] for row in range(pairs().num_rows)], pa.list_(pa.int32())))
 RANKED = write(
     PAIRS, ranked_ids=pa.array([[[60, 2], [61, 2 + row], []][: 2 + row % 2] for row in range(PAIRS.num_rows)])
@@ -80,6 +89,7 @@ GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
 
 OPS: list[OpCase] = [
     *BUILDERS,
+    OpCase(ops.AcceptGiven(), completions_with_all()),
     OpCase(ops.AddPrompts(), written(), item=prompt_item),
     OpCase(ops.AgreedPairs(TWO), completions(TWO)),
     OpCase(ops.AgreedPairs([*TWO, "scores.reward"], at_most=1, truncated="drop"), completions([*TWO, "scores.reward"])),
@@ -89,6 +99,7 @@ OPS: list[OpCase] = [
     OpCase(ops.ConsistencyPreference(), rated()),
     OpCase(ops.ConsistencyPreference(average=False), rated()),
     OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong, not {answer}: {prompt}"}), ALONE),
+    OpCase(ops.Demonstrate(Parrot()), write(ALONE, actions=pa.array([["b\n", "a\n"], None] * 12))),
     OpCase(ops.Divergence(), ALONE),
     OpCase(ops.Divergence(candidates=3)),
     OpCase(ops.Encode(), completions_with_all().drop_columns(["gold_ids"]), item=prompt_item),
@@ -107,6 +118,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Likelihood()),
     OpCase(ops.Likelihood(normalise=True)),
     OpCase(ops.Mismatched()),
+    OpCase(ops.Mismatched(masked=True), masked()),
     OpCase(ops.PairWinRates(), WON),
     OpCase(ops.PassRate(), judged()),
     OpCase(ops.Prompts(), pa.table({"id": np.arange(23) * 7 % 101}), item=prompt_item),
@@ -119,6 +131,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Revisions("{prompt}{rejected}?", 1.0, 1.0), write(PAIRS, group=PAIRS["id"])),
     OpCase(ops.Rewrite("{prompt}{text}?", "critique", 2, SHORT)),
     OpCase(ops.Rewrite("{text}!", sampling=SHORT, keep=True)),
+    OpCase(ops.Rollout(Parrot(), 2, 3, SHORT), ONCE_ANSWERED),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
     OpCase(ScoredCanaries(share=0.4), judged()),

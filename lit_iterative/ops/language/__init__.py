@@ -1,5 +1,6 @@
 """Ops for language policies: they read prompts, sample, score, and build the rows to train on."""
 
+from lit_iterative.ops.language.accept_given import AcceptGiven
 from lit_iterative.ops.language.accepted import Accept, TopCandidates
 from lit_iterative.ops.language.add_prompts import AddPrompts
 from lit_iterative.ops.language.agreed_pairs import AgreedPairs
@@ -7,11 +8,14 @@ from lit_iterative.ops.language.answer_entropy import AnswerEntropy
 from lit_iterative.ops.language.balance_score import BalanceScore
 from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency
+from lit_iterative.ops.language.cut_steps import CutSteps
 from lit_iterative.ops.language.dedup import DedupTokens
+from lit_iterative.ops.language.demonstrate import Demonstrate
 from lit_iterative.ops.language.divergence import Divergence
 from lit_iterative.ops.language.encode import Encode
 from lit_iterative.ops.language.extract import ExtractAnswer
-from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
+from lit_iterative.ops.language.first_drop import FirstDrop
+from lit_iterative.ops.language.given_pairs import GoldOwn, OwnOverGiven, PastFuture
 from lit_iterative.ops.language.given_ranking import GivenRanking
 from lit_iterative.ops.language.hint import Contexts, Hint
 from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
@@ -22,6 +26,7 @@ from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIn
 from lit_iterative.ops.language.length import Length, LengthPenalty
 from lit_iterative.ops.language.likelihood import Likelihood, SelfCertainty, TokenEntropy
 from lit_iterative.ops.language.mismatched import Mismatched
+from lit_iterative.ops.language.next_steps import NextSteps
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.own_or_given import OwnOrGiven
 from lit_iterative.ops.language.pair_win_rates import PairWinRates
@@ -34,11 +39,16 @@ from lit_iterative.ops.language.reference import ReferenceLogProbs
 from lit_iterative.ops.language.revisions import Revisions
 from lit_iterative.ops.language.reward import RewardModel
 from lit_iterative.ops.language.rewrite import Rewrite
+from lit_iterative.ops.language.rollout import Rollout
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.self_instruct import SelfInstruct
 from lit_iterative.ops.language.similarity import Similarity
 from lit_iterative.ops.language.solved import SkipSolved
+from lit_iterative.ops.language.step_pairs import StepPairs
+from lit_iterative.ops.language.step_search import StepSearch
+from lit_iterative.ops.language.step_value import StepValue
+from lit_iterative.ops.language.tree_search import TreeSearch
 from lit_iterative.ops.language.unpaired import Unpaired
 from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.ops.language.verify import Verify, VerifyWith
@@ -47,6 +57,7 @@ from lit_iterative.ops.language.win_rate import WinRate
 
 __all__ = [
     "Accept",
+    "AcceptGiven",
     "AddPrompts",
     "AgreedPairs",
     "AllPairs",
@@ -59,13 +70,16 @@ __all__ = [
     "Contexts",
     "ContrastivePrompts",
     "CorrectIncorrect",
+    "CutSteps",
     "DedupTokens",
+    "Demonstrate",
     "DistinctN",
     "Divergence",
     "Encode",
     "EvenLengths",
     "ExtractAnswer",
     "Fallback",
+    "FirstDrop",
     "GivenRanking",
     "GoldOwn",
     "Hint",
@@ -78,8 +92,10 @@ __all__ = [
     "LocalJudge",
     "MBRUtility",
     "Mismatched",
+    "NextSteps",
     "Novelty",
     "OwnOrGiven",
+    "OwnOverGiven",
     "PairWinRates",
     "PassRate",
     "PastFuture",
@@ -93,6 +109,7 @@ __all__ = [
     "Revisions",
     "RewardModel",
     "Rewrite",
+    "Rollout",
     "RunCode",
     "Sample",
     "SelfCertainty",
@@ -101,8 +118,12 @@ __all__ = [
     "Similarity",
     "SkipSolved",
     "Standardise",
+    "StepPairs",
+    "StepSearch",
+    "StepValue",
     "TokenEntropy",
     "TopCandidates",
+    "TreeSearch",
     "Unpaired",
     "Verify",
     "VerifyWith",

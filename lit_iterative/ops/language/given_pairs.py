@@ -13,8 +13,8 @@ from lit_iterative.errors import DataError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.groups import groups_of, scores_of
 from lit_iterative.ops.language.pairing import PairOp, Side, count_pairs, paired
-from lit_iterative.ops.language.tokens import IDS, keys_of, lists_of, repeats, strings_of
-from lit_iterative.ops.parameters import check_choice, check_range, whole
+from lit_iterative.ops.language.tokens import IDS, column_of, keys_of, lists_of, repeats, strings_of
+from lit_iterative.ops.parameters import check_choice, check_range, number, whole
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 
@@ -32,7 +32,8 @@ class GoldOwn(PairOp):
 
     Args:
         gold: The column of gold completions as text; their token ids, with EOS, are in the column of this name and
-            ``_ids``, which ``Encode`` provides. Cells may be empty.
+            ``_ids``, which ``Encode`` provides, and their masks, if any, in that of this name and ``_mask``. Cells may
+            be empty.
         at_most: Own completions of a prompt, drawn from all.
         truncated: Whether own completions that were cut go (``drop``) or are rejected (``reject``).
 
@@ -159,21 +160,93 @@ class PastFuture(PairOp):
 
 
 @dataclass(frozen=True)
+class OwnOverGiven(PairOp):
+    """Prefers the best of the policy's own completions to one that is given, where it is better.
+
+    Per-step negatives (Setlur et al., 2024, arXiv:2406.14532): a step with which a solution went wrong is rejected for
+    the best of others that were drawn in its place; ``FirstDrop`` gives it.
+
+    Args:
+        given: The column of given completions as text; their token ids are in the column of this name and ``_ids``.
+            Cells may be empty.
+        score: The score of own completions; that of the given one is in the column ``scores.<given>``.
+        margin: The own one must be better by more than this; else they are ties.
+        at_most: Own completions of a group, the best first.
+        truncated: Whether own completions that were cut go (``drop``) or count like any other (``keep``).
+
+    Requires ``group``, ``text``, ``completion_ids``, ``finish``, both scores and the two given columns; provides
+    ``chosen``, ``rejected``, ``chosen_ids``, ``rejected_ids``, ``chosen_score``, ``rejected_score`` and ``weight``.
+    Counts ``not_better`` (groups without a better one), ``ties`` (own completions equal to the given one) and
+    ``not_given`` (groups without a given one), beside what every builder counts.
+
+    Raises:
+        PipelineError: If a parameter is out of its range.
+        DataError: If given ids are no lists of integers, or rows of a group stand apart, when run.
+
+    Example:
+        >>> from lit_iterative.ops.language.testing import candidates
+        >>> from lit_iterative.pool import Pool
+        >>> given = {"critical": ["5", "5"], "critical_ids": pa.array([[53], [53]]), "scores.critical": [0.25, 0.25]}
+        >>> table = candidates(["4", "6"], **given, **{"scores.value": [0.75, 0.0]})
+        >>> OwnOverGiven()(table, Context(Pool([0], 1))).select(["chosen", "rejected", "chosen_score"]).to_pylist()
+        [{'chosen': '4', 'rejected': '5', 'chosen_score': 0.75}]
+    """
+
+    given: str = "critical"
+    score: str = "scores.value"
+    margin: float | Schedule = 0.0
+    at_most: int | Schedule = 1
+    truncated: Own = "drop"
+
+    def __post_init__(self) -> None:
+        check_range("OwnOverGiven(margin)", self.margin, 0)
+        check_range("OwnOverGiven(at_most)", self.at_most, 1)
+        check_choice("OwnOverGiven(truncated)", self.truncated, get_args(Own))
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The candidates, the given completions, and the scores of both."""
+        return (*super().requires, self.score, self.given, f"{self.given}_ids", f"scores.{self.given}")
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the pairs of all groups, in their order."""
+        given = Given.of(table, self.given, f"{self.given}_ids")
+        own, score = keys_of(table, "completion_ids"), scores_of(table, self.score)
+        bound = scores_of(table, f"scores.{self.given}")
+        rows = []
+        for group in groups_of(table, context, self.name, score, self.truncated, own):
+            best_first = group.rows[np.argsort(-group.score, kind="stable")]
+            fit = given.differing(best_first, own, context.tally)
+            better = fit[score[fit] - bound[fit] > number(self.margin)]
+            context.tally.count("not_better", int(len(fit) > 0 and not len(better)))
+            rows.append(better[: whole(self.at_most)])
+        flat = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+        chosen, rejected = Side.of(table, flat, score), given.side(flat, 0.0)._replace(score=bound[flat])
+        made = paired(table.take(pa.array(flat)), chosen, rejected, np.ones(len(flat)))
+        count_pairs(context.tally, made, [len(group) for group in rows])
+        return made
+
+
+@dataclass(frozen=True)
 class Given:
     """Completions that are given for the rows of a table, or for some of them.
 
     Args:
         text: Texts, ``(rows,)``; null where there is none.
         ids: Token ids, ``(rows,)``; null where there is none.
+        mask: Weights of the tokens, ``(rows,)``; none where all count alike.
     """
 
     text: pa.Array
     ids: pa.Array
+    mask: pa.Array | None = None
 
     @classmethod
     def of(cls, table: pa.Table, text: str, ids: str) -> "Given":
-        """Return the completions in two columns of the table."""
-        return cls(pa.array(strings_of(table, text), pa.string()), lists_of(table, ids))
+        """Return the completions in two columns of the table, and their masks where there is a third."""
+        mask = f"{ids.removesuffix('_ids')}_mask"
+        masks = column_of(table, mask) if mask in table.column_names else None
+        return cls(pa.array(strings_of(table, text), pa.string()), lists_of(table, ids), masks)
 
     @classmethod
     def none(cls, rows: int) -> "Given":
@@ -204,7 +277,8 @@ class Given:
     def side(self, rows: Array, score: float) -> Side:
         """Return the completions of these rows as a side of pairs, all with one score."""
         taken = pa.table({"ids": self.ids, "text": self.text}).take(pa.array(rows))
-        return Side(taken.column("ids"), taken.column("text"), np.full(len(rows), score))
+        mask = None if self.mask is None else self.mask.take(pa.array(rows))
+        return Side(taken.column("ids"), taken.column("text"), np.full(len(rows), score), mask)
 
 
 def _pairs(table: pa.Table, rows: list[Array], given: Given, tally: Tally, given_wins: bool) -> pa.Table:

@@ -20,7 +20,7 @@ from lit_iterative.ops.tally import Tally
 #: What the weight of a pair is multiplied by: nothing, the difference of the scores, or that of the ranks.
 Weigh = Literal["none", "gap", "rank"]
 
-CANDIDATE = ("candidate", "text", "completion_ids", "finish")
+CANDIDATE = ("candidate", "text", "completion_ids", "completion_mask", "finish")
 PAIR = ("chosen", "rejected", "chosen_ids", "rejected_ids", "chosen_score", "rejected_score", "weight")
 
 
@@ -28,7 +28,8 @@ class PairOp(Op):
     """Turns the candidates of a prompt into pairs. Subclass it as a frozen dataclass.
 
     Columns that are neither made nor taken away stay, with the values of the candidate that a pair is made from, the
-    chosen one where both are. A ``weight`` that is there stays a factor.
+    chosen one where both are. A ``weight`` that is there stays a factor. Of candidates with a ``completion_mask`` pairs
+    have a ``chosen_mask`` and a ``rejected_mask``.
     """
 
     scope: ClassVar[Scope] = "group"
@@ -101,6 +102,17 @@ class PairBuilder(PairOp):
             np.concatenate([np.zeros(0), *strengths]),
         )
         count_pairs(context.tally, made, [len(place) for place in places])
+        return self.finished(made, table, chosen, rejected)
+
+    def finished(self, made: pa.Table, table: pa.Table, chosen: Array, rejected: Array) -> pa.Table:
+        """Return the pairs as they leave the builder; one that knows more of both sides overrides it.
+
+        Args:
+            made: The pairs.
+            table: The candidates.
+            chosen: Where the chosen ones stand in it, ``(pairs,)``.
+            rejected: Where the rejected ones do, ``(pairs,)``.
+        """
         return made
 
 
@@ -111,11 +123,13 @@ class Side(NamedTuple):
         ids: Token ids, ``list<int32>``.
         text: Texts.
         score: Scores, ``(pairs,)``.
+        mask: Weights of the tokens, ``list<float>``; none where all count alike.
     """
 
     ids: pa.ChunkedArray
     text: pa.ChunkedArray
     score: Array
+    mask: pa.ChunkedArray | None = None
 
     @classmethod
     def of(cls, table: pa.Table, rows: Array, score: Array) -> "Side":
@@ -127,8 +141,10 @@ class Side(NamedTuple):
             score: The score of every row of the table.
         """
         texts_of(table, "text")  # refuses what is no text
-        taken = table.select(["completion_ids", "text"]).take(pa.array(rows))
-        return cls(taken.column("completion_ids"), taken.column("text"), score[rows])
+        masked = [name for name in ("completion_mask",) if name in table.column_names]
+        taken = table.select(["completion_ids", "text", *masked]).take(pa.array(rows))
+        mask = taken.column("completion_mask") if masked else None
+        return cls(taken.column("completion_ids"), taken.column("text"), score[rows], mask)
 
 
 def paired(rest: pa.Table, chosen: Side, rejected: Side, weight: Array) -> pa.Table:
@@ -149,7 +165,17 @@ def paired(rest: pa.Table, chosen: Side, rejected: Side, weight: Array) -> pa.Ta
         chosen_score=chosen.score,
         rejected_score=rejected.score,
     )
-    return weighted(pairs, weight)
+    return weighted(_masked(pairs, chosen.mask, rejected.mask), weight)
+
+
+def _masked(pairs: pa.Table, chosen: pa.ChunkedArray | None, rejected: pa.ChunkedArray | None) -> pa.Table:
+    """Return pairs with the masks of their sides, where one has any; an empty cell counts all tokens."""
+    if chosen is None and rejected is None:
+        return pairs
+    none = pa.nulls(pairs.num_rows, pa.list_(pa.float32()))
+    return write(
+        pairs, chosen_mask=none if chosen is None else chosen, rejected_mask=none if rejected is None else rejected
+    )
 
 
 def strength(score: Array, pairs: Array, weigh: Weigh) -> Array:

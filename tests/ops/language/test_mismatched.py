@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from lit_iterative.callbacks import Rounds
+from lit_iterative.columns import write
 from lit_iterative.modules.objective import Objective
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.mismatched import Mismatched
@@ -46,6 +47,17 @@ def test_equal_completions_get_the_same():
     given = made["mismatched_ids"].to_pylist()
     assert given[0] == given[2] != given[1]
     assert given[3] != given[4]
+
+
+def test_a_mask_goes_with_its_completion():
+    table = write(candidates(["a", "b", "c"], [0, 0, 1]), completion_mask=pa.array([[1.0, 0], [0.5, 0], [0, 1.0]]))
+    made = Mismatched(masked=True)(table, Context(Pool(range(2), 1)))
+    completions = map(tuple, table["completion_ids"].to_pylist())
+    known = dict(zip(completions, table["completion_mask"].to_pylist(), strict=True))
+    given = zip(made["mismatched_ids"].to_pylist(), made["mismatched_mask"].to_pylist(), strict=True)
+    assert [known[tuple(ids)] == mask for ids, mask in given] == [True] * 3
+    alone = Mismatched(masked=True)(table.slice(0, 2), Context(Pool(range(2), 1)))
+    assert alone["mismatched_mask"].to_pylist() == [[], []]
 
 
 def test_another_round_mismatches_otherwise():
