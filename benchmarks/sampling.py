@@ -10,8 +10,8 @@ runs in a process of its own, in turn with the others; the best of its turns cou
 
 * ours: the sampler of ``LanguagePolicy``.
 * generate: ``generate(num_return_sequences=K)``, 128 rows at a time; rows stop where their length is reached.
-* continuous batching: ``generate_batch``, every completion a request; with uniform lengths of the smaller shape alone, as
-  requests of a batch have one length, and as it takes minutes.
+* continuous batching: ``generate_batch``, every completion a request. Requests of a batch have one length, so that only
+  uniform lengths are compared; and as it takes minutes, only the first setting with a bar and the smaller network.
 * floor: what no engine can do without that does not know how long completions will be: every linear layer for every
   row of every step, keys and values read once (the prompt's once for all its completions), one exponential of every
   logit and every score, and the causal attention of prompts. Its linear layers multiply as PyTorch chooses, which is
