@@ -89,6 +89,21 @@ def past_rejected_future_chosen(rounds: list[list[Row]]) -> bool:
     return kept and past.keys() == future.keys() and len(better) > 0 and all(better)
 
 
+def without_the_tool(text: str, mask: list[float]) -> bool:
+    """Tell whether what a calculator says behind "=" is masked, and nothing else; a token is a character."""
+    said = all(weight == 0 for sign, weight in zip(text, mask[1:], strict=False) if sign == "=")
+    return said and all(weight == 1 for sign, weight in zip(text, mask, strict=False) if sign in "+=")
+
+
+def right_with_tool_over_wrong(row: Row) -> bool:
+    return right_over_wrong(row) and all(without_the_tool(row[s], row[f"{s}_mask"]) for s in ("chosen", "rejected"))
+
+
+def judged_with_tool(row: Row) -> bool:
+    judged = row["desirable"] == (row["scores.correct"] == 1)
+    return judged and without_the_tool(row["text"], row["completion_mask"]) and len(row["turns"]) > 0
+
+
 def better_from_worse(row: Row) -> bool:
     read = len(row["prompt_ids"]) > len(row["prompt"] + row["rejected"])  # one token a character
     return right_over_wrong(row) and row["text"] != row["rejected"] and read and 0 < row["weight"] <= 1
@@ -119,6 +134,17 @@ EXPECTED = {
     "self_rewarding": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
     "osp": Expected("AllPairs", "soft_dpo", rows=sure, reference=P),
     "irepo": Expected("BestWorst", "irepo", rows=sure, reference=P),
+    "m_dpo": Expected(
+        "CorrectIncorrect",
+        "dpo",
+        ("Policy", "Policy", "Previous"),
+        rows=right_with_tool_over_wrong,
+        kept="Stream",
+        reference=P,
+    ),
+    "m_kto": Expected(
+        "Unpaired", "kto", ("Policy", "Policy", "Previous"), rows=judged_with_tool, kept="Stream", reference=P
+    ),
     "mbr": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
     "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
     "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
@@ -144,6 +170,9 @@ EXPECTED = {
     "gsi": Expected("Accept", "sft", rows=right, carried="Append", weights=BASE),
     "raft": Expected("TopCandidates", "sft"),
     "superhf": Expected("TopCandidates", "kl_sft", kept="RandomInputs", reference=PI),
+    "ds_weight": Expected(
+        "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5 and r["scores.shift"] >= 1, kept="Quantile"
+    ),
     "verification_gap": Expected("Accept", "sft", kept="Quantile"),
     "b_star": Expected("Accept", "sft", rows=lambda r: r["scores.combined"] >= 1),
     "length_generalisation": Expected(
