@@ -100,6 +100,7 @@ OPS: list[OpCase] = [
     OpCase(ops.ConsistencyPreference(average=False), rated()),
     OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong, not {answer}: {prompt}"}), ALONE),
     OpCase(ops.Demonstrate(Parrot()), write(ALONE, actions=pa.array([["b\n", "a\n"], None] * 12))),
+    OpCase(ops.DistributionShift([{"prompt": "1+1=", "completion": "2"}])),
     OpCase(ops.Divergence(), ALONE),
     OpCase(ops.Divergence(candidates=3)),
     OpCase(ops.Encode(), completions_with_all().drop_columns(["gold_ids"]), item=prompt_item),

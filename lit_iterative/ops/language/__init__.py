@@ -43,6 +43,7 @@ from lit_iterative.ops.language.rollout import Rollout
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.self_instruct import SelfInstruct
+from lit_iterative.ops.language.shift import DistributionShift
 from lit_iterative.ops.language.similarity import Similarity
 from lit_iterative.ops.language.solved import SkipSolved
 from lit_iterative.ops.language.step_pairs import StepPairs
@@ -74,6 +75,7 @@ __all__ = [
     "DedupTokens",
     "Demonstrate",
     "DistinctN",
+    "DistributionShift",
     "Divergence",
     "Encode",
     "EvenLengths",
