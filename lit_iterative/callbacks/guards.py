@@ -10,9 +10,8 @@ from lit_iterative.callbacks.past import Past
 from lit_iterative.callbacks.telemetry import scalars_of
 from lit_iterative.errors import SetupError
 from lit_iterative.guards import Change, Guard, History, Record, judge
-from lit_iterative.guards.history import joined, record
+from lit_iterative.guards.history import joined
 from lit_iterative.rounds.make import Facts
-from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.store import Version
 from lit_iterative.rounds.verdict import Verdict
 
@@ -43,7 +42,7 @@ class Guards(pl.Callback):
         """Names of the parameters that guards may change."""
         return {guard.action.parameter for guard in self.guards if isinstance(guard.action, Change)}
 
-    def judge(self, past: Sequence[Manifest], before: dict[str, float], measured: dict[str, Any]) -> Verdict:
+    def judge(self, past: Sequence[Record], before: dict[str, float], measured: dict[str, Any]) -> Verdict:
         """Return the verdict on a round that is about to be committed.
 
         Args:
@@ -52,7 +51,7 @@ class Guards(pl.Callback):
             measured: What was measured on its data.
         """
         now = Record(len(past), joined(before, measured))
-        return judge(self.guards, History([*map(record, past), now]))
+        return judge(self.guards, History([*past, now]))
 
     def tell(self, trainer: pl.Trainer, version: Version) -> None:
         """Say and log what came of a round; every rank calls this."""
@@ -83,5 +82,4 @@ def judged(guards: Guards | None, past: Past, facts: Facts, measured: dict[str, 
     """
     if guards is None:
         return Verdict(factors=past.verdict().factors)
-    before = [past.store.open(round).manifest for round in range(past.made)]
-    return guards.judge(before, facts.metrics, measured)
+    return guards.judge([past.record(round) for round in range(past.made)], facts.metrics, measured)

@@ -7,6 +7,7 @@ from functools import partial
 import lightning.pytorch as pl
 
 from lit_iterative.callbacks.ema_teacher import teacher_of
+from lit_iterative.guards.history import Record, record
 from lit_iterative.rounds.store import BOUNDARY, Store, Version, folder
 from lit_iterative.rounds.sync import SyncContext
 from lit_iterative.rounds.verdict import Verdict
@@ -41,6 +42,11 @@ class Past:
     def verdict(self) -> Verdict:
         """Return the verdict on the round made last."""
         return self.store.open(self.made - 1).manifest.verdict if self.made else Verdict()
+
+    def record(self, round: int) -> Record:
+        """Return a round as guards see it; where its checkpoint was pruned, it is no way back."""
+        restorable = self.store.files.exists(f"{folder(round)}/{BOUNDARY}")
+        return record(self.store.open(round).manifest, restorable)
 
     def initial(self) -> Weights:
         """Return the weights from before training."""

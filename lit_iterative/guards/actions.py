@@ -68,7 +68,8 @@ class GoBack(Action):
     """Goes back to the best earlier round: weights, reference, optimiser, schedules and data are those in front of it.
 
     The round that is judged stays in the store, but nothing is trained on it. The next round is made by the best one's
-    weights, at once where one is due, with new draws. Rounds behind which the run went back are no way back.
+    weights, at once where one is due, with new draws. Rounds behind which the run went back are no way back, nor are
+    those whose checkpoint was pruned.
 
     Args:
         monitor: The metric that says which round is the best, such as ``val_accuracy``.
@@ -93,7 +94,7 @@ class GoBack(Action):
 
     def __call__(self, verdict: Verdict, history: History) -> Verdict:
         """Name the best round; where there is none, end the run."""
-        sound = [record for record in history.records[:-1] if record.verdict.sound]
+        sound = [record for record in history.records[:-1] if record.verdict.sound and record.restorable]
         values = {record.round: value for record in sound if (value := record.number(self.monitor)) is not None}
         if not values:
             return replace(verdict, stop=True)

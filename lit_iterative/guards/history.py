@@ -22,11 +22,13 @@ class Record:
         metrics: The trainer's metrics in front of it, which tell of the weights that made it, under their own names;
             what was measured on its data, and its ``seconds``, under ``round/…``.
         verdict: What followed; nothing yet for the round that is judged.
+        restorable: Whether the trainer in front of it is still in the store, so that a run can go back to it.
     """
 
     round: int
     metrics: Mapping[str, Any]
     verdict: Verdict = Verdict()  # noqa: RUF009  # frozen
+    restorable: bool = True
 
     def number(self, name: str) -> float | None:
         """Return a metric that is known and a number."""
@@ -75,10 +77,10 @@ class History:
         return [value for record in self.path if (value := record.number(name)) is not None]
 
 
-def record(manifest: Manifest) -> Record:
+def record(manifest: Manifest, restorable: bool = True) -> Record:
     """Return a committed round as guards see it."""
     measured = {**manifest.metrics, "seconds": manifest.seconds}
-    return Record(manifest.round, joined(manifest.metrics_before, measured), manifest.verdict)
+    return Record(manifest.round, joined(manifest.metrics_before, measured), manifest.verdict, restorable)
 
 
 def joined(before: Mapping[str, Any], measured: Mapping[str, Any]) -> dict[str, Any]:

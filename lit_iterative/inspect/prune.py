@@ -137,5 +137,5 @@ def render_pruning(pruning: Pruning, done: bool) -> str:
     what = f"{len(pruning.files)} files, {text.size(pruning.bytes)}; rounds that lose their rows: {rounds}"
     if done:
         return f"{kept}\n\nRemoved: {what}. Manifests and metrics of all rounds are still there."
-    more = "A guard that rolls back can no longer return to rounds without a checkpoint."
+    more = "A guard that goes back chooses among the rounds that keep their checkpoint."
     return f"{kept}\n\nWould remove {what}. {more} Nothing was removed yet: add --yes."

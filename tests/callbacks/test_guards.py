@@ -10,6 +10,7 @@ from lit_iterative.callbacks import PseudoLabels, Rounds
 from lit_iterative.callbacks.guards import Guards
 from lit_iterative.errors import SetupError
 from lit_iterative.guards import Above, Change, Condition, Finish, GoBack, Guard, Stop, Worse
+from lit_iterative.inspect.prune import Pruning, prune
 from lit_iterative.ops import Confidence, HardLabels, Predict, Threshold
 from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds import Phase, Store, When
@@ -88,6 +89,14 @@ def test_a_phase_comes_again_when_the_run_goes_back_in_front_of_it(tmp_path):
     run(tmp_path, Guard(At((2,)), GoBack("score")), rounds=Rounds(phases, When(1, 1)))
     # round 2 is left, and the best before it is round 1, the second of the first phase
     assert [m.phase for m in manifests(tmp_path)] == ["first", "first", "second", "first", "second", "second"]
+
+
+def test_a_round_whose_checkpoint_was_pruned_is_no_way_back(tmp_path):
+    run(tmp_path, Guard(At((4,)), GoBack("score")), max_epochs=4)
+    assert len(manifests(tmp_path)) == 3
+    prune(Store(tmp_path / "rounds"), Pruning({}, {"round-00002/boundary.ckpt": 0}, []))
+    run(tmp_path, Guard(At((4,)), GoBack("score")))
+    assert manifests(tmp_path)[4].verdict.back_to == 3  # 0.7, as the best of 0.9 is gone
 
 
 def test_where_no_more_rounds_are_due_the_data_of_before_is_served(tmp_path):
