@@ -50,6 +50,7 @@ from lit_iterative.ops.language.step_pairs import StepPairs
 from lit_iterative.ops.language.step_search import StepSearch
 from lit_iterative.ops.language.step_value import StepValue
 from lit_iterative.ops.language.tree_search import TreeSearch
+from lit_iterative.ops.language.turns import Turns
 from lit_iterative.ops.language.unpaired import Unpaired
 from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.ops.language.verify import Verify, VerifyWith
@@ -126,6 +127,7 @@ __all__ = [
     "TokenEntropy",
     "TopCandidates",
     "TreeSearch",
+    "Turns",
     "Unpaired",
     "Verify",
     "VerifyWith",

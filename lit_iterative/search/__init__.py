@@ -1,0 +1,1 @@
+"""Search: plain algorithms on trees, which know nothing of models."""
