@@ -90,22 +90,22 @@ def check_alone(trainer: pl.Trainer, kind: type[pl.Callback]) -> None:
         )
 
 
-def guards(trainer: pl.Trainer, plan: Plan) -> Guards | None:
+def guards(trainer: pl.Trainer, plan: Plan, data: Refreshable) -> Guards | None:
     """Return the callback that judges rounds, if there is one.
 
     Raises:
-        SetupError: If there are several, or one changes a parameter that the plan does not know.
+        SetupError: If there are several, or one changes a parameter that neither the plan nor the data knows.
     """
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     found = [callback for callback in callbacks if isinstance(callback, Guards)]
     if len(found) > 1:
         raise SetupError(f"{len(found)} Guards callbacks judge the rounds. Keep one, and give it all guards in a list.")
-    known = {part.name for part in parts_of(plan.phases, Steered)}
+    known = {part.name for part in parts_of([plan.phases, data.mixing], Steered)}
     changed = {name for callback in found for name in callback.changes}
     if changed - known:
         raise SetupError(
-            f"A guard changes {sorted(changed - known)}, but the parameters of the plan that can be changed are "
-            f"{sorted(known)}. Write Steered(name, value) in place of the number that is to change."
+            f"A guard changes {sorted(changed - known)}, but the parameters of the plan and of the data's mixing that "
+            f"can be changed are {sorted(known)}. Write Steered(name, value) in place of the number that is to change."
         )
     return found[0] if found else None
 

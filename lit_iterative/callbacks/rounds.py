@@ -115,7 +115,7 @@ class Rounds(pl.Callback):
         checks.check_alone(trainer, Rounds)
         checks.check_strategy(trainer)
         checks.check_actors(trainer, pl_module, self.plan)
-        self._guards = checks.guards(trainer, self.plan)
+        self._guards = checks.guards(trainer, self.plan, self._data)
         self._ranks = TrainerRanks(trainer)
         self._store = store_of(trainer, self.dirpath, self._ranks)
         if self.seed is None:  # known only now; and ranks started by another have it earlier than that one

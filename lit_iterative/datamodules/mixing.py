@@ -1,7 +1,7 @@
 """Mixing: how labelled and pseudo-labelled rows make up an epoch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,7 +10,9 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSamp
 
 from lit_iterative.columns import Array
 from lit_iterative.errors import DataError, SetupError
+from lit_iterative.ops.schedule import Schedule
 from lit_iterative.pool import loader_options
+from lit_iterative.rounds.store import Version
 from lit_iterative.seeds import generator
 
 
@@ -25,7 +27,8 @@ class Mixing:
             round of one epoch, pre-training and then fine-tuning.
         weighting: What becomes of the rows' weights: ``ignore`` them, put one into every ``item`` as its last
             part (or under the key ``weight``), or ``sample`` rows in proportion to them.
-        gold_share: Share of labelled rows in an epoch, between 0 and 1; as many as there are when left out.
+        gold_share: Share of labelled rows in an epoch, between 0 and 1, or a schedule of it by the rounds; as many as
+            there are when left out.
         rows_per_epoch: Rows in an epoch, whatever the size of the data; once through it when left out.
         label_at: Where the label stands in an item: an index, or a key.
         together: Whether rows of one prompt stand behind each other in an epoch. A batch then has fewer prompts, each
@@ -37,13 +40,13 @@ class Mixing:
 
     mode: Literal["concat", "replace", "paired", "in_turn"] = "concat"
     weighting: Literal["ignore", "item", "sample"] = "ignore"
-    gold_share: float | None = None
+    gold_share: float | Schedule | None = None
     rows_per_epoch: int | None = None
     label_at: int | str = 1
     together: bool = False
 
     def __post_init__(self) -> None:
-        if self.gold_share is not None and not 0 < self.gold_share < 1:
+        if isinstance(self.gold_share, int | float) and not 0 < self.gold_share < 1:
             raise DataError(f"gold_share is {self.gold_share}; it must lie between 0 and 1.")
         both = self.mode in ("concat", "in_turn")
         if self.gold_share is not None and (not both or self.weighting == "sample"):
@@ -54,6 +57,23 @@ class Mixing:
             raise DataError("Rows that are sampled by their weights come in no turn. Choose another mode or weighting.")
         if self.rows_per_epoch is not None and self.rows_per_epoch < 1:
             raise DataError(f"rows_per_epoch is {self.rows_per_epoch}; it must be at least 1.")
+
+    def at(self, version: Version) -> "Mixing":
+        """Return how an epoch over a round is made: with the share that a schedule gives there.
+
+        Raises:
+            DataError: If that is not between 0 and 1.
+        """
+        if not isinstance(self.gold_share, Schedule):
+            return self
+        manifest = version.manifest
+        known = {**manifest.metrics_before, **manifest.verdict.known_factors}
+        return replace(self, gold_share=self.gold_share(manifest.round, known))
+
+    @property
+    def share(self) -> float | None:
+        """The share of labelled rows, where it is known."""
+        return None if isinstance(self.gold_share, Schedule) else self.gold_share
 
     @property
     def leaves_labelled_data_alone(self) -> bool:
@@ -138,13 +158,13 @@ class RowSampler(DistributedSampler[Any]):
         mixing = rows.mixing
         self.golds = rows.golds
         wanted = mixing.rows_per_epoch or len(rows)
-        if mixing.gold_share and 0 < self.golds < len(rows):
+        if mixing.share and 0 < self.golds < len(rows):
             pseudo = len(rows) - self.golds
-            wanted = mixing.rows_per_epoch or round(pseudo / (1 - mixing.gold_share))
+            wanted = mixing.rows_per_epoch or round(pseudo / (1 - mixing.share))
         self.wanted = max(1, wanted)
         self._in_turn = mixing.mode == "in_turn" and 0 < self.golds < len(rows)
         if self._in_turn:
-            share = mixing.gold_share or self.golds / len(rows)
+            share = mixing.share or self.golds / len(rows)
             gold, step = round(self.wanted * share), batch_size * replicas
             self._turns = [max(1, -(-part // step)) * step for part in (self.wanted - gold, gold)]
             self.wanted = sum(self._turns)
@@ -166,8 +186,8 @@ class RowSampler(DistributedSampler[Any]):
         if self._in_turn:
             made, gold = self._turns
             return np.concatenate([self._pass(self.golds, size, made, draw), self._pass(0, self.golds, gold, draw)])
-        if mixing.gold_share and 0 < self.golds < size:
-            gold = round(self.wanted * mixing.gold_share)
+        if mixing.share and 0 < self.golds < size:
+            gold = round(self.wanted * mixing.share)
             parts = [self._pass(0, self.golds, gold, draw), self._pass(self.golds, size, self.wanted - gold, draw)]
             order = np.concatenate(parts)
             return draw.permutation(order) if self.shuffle else order

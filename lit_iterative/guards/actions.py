@@ -107,9 +107,10 @@ class GoBack(Action):
 
 @dataclass(frozen=True)
 class Change(Action):
-    """Multiplies a parameter of the plan by a factor, from the next round on: a temperature, a threshold, a mixture.
+    """Multiplies a parameter by a factor: a temperature or a threshold from the next round on, the mixture at once.
 
-    In the plan, ``Steered(name, value)`` stands in its place, which also holds it between two bounds.
+    In the plan, or in ``Mixing(gold_share=...)``, ``Steered(name, value)`` stands in its place, which also holds it
+    between two bounds.
 
     Args:
         parameter: The name there.

@@ -8,13 +8,15 @@ from lightning.pytorch.loggers import CSVLogger
 
 from lit_iterative.callbacks import PseudoLabels, Rounds
 from lit_iterative.callbacks.guards import Guards
+from lit_iterative.datamodules import Mixing
+from lit_iterative.datamodules.mixing import RowSampler
 from lit_iterative.errors import SetupError
 from lit_iterative.guards import Above, Change, Condition, Finish, GoBack, Guard, Stop, Worse
 from lit_iterative.inspect.prune import Pruning, prune
 from lit_iterative.ops import Confidence, HardLabels, Predict, Threshold
 from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds import Phase, Store, When
-from tests.projects.tiny import TinyModule, fit
+from tests.projects.tiny import TinyModule, TinyRefreshable, fit
 from tests.projects.warned import warned
 
 pytestmark = pytest.mark.filterwarnings("ignore:Round .* (At|Above|Worse)")
@@ -81,6 +83,22 @@ def test_a_changed_parameter_is_another_one_from_the_next_round_on(tmp_path):
     run(tmp_path, Guard(At((1, 2)), Change("threshold", 1.5)), rounds=Rounds([phase], When(1, 1)))
     used = [next(op for op in m.ops if op.name == "Threshold").parameters["value"] for m in manifests(tmp_path)]
     assert used == pytest.approx([0.4, 0.4, 0.6, 0.7, 0.7])
+
+
+def test_a_changed_mixture_is_another_one_in_the_training_on_the_same_round(tmp_path):
+    class Noted(Scripted):
+        shares = []
+
+        def on_train_epoch_start(self):
+            sampler = self.trainer.train_dataloader.sampler
+            order = list(sampler) if isinstance(sampler, RowSampler) else [0]
+            self.shares.append(round(sum(row < 30 for row in order) / len(order), 2))
+
+    data = TinyRefreshable()
+    data.mixing = Mixing(gold_share=Steered("gold", 0.5, high=0.9), rows_per_epoch=100)
+    guards = [Guard(At((1, 3)), Change("gold", 1.5))]
+    fit(str(tmp_path), [PseudoLabels(0.4, warmup_epochs=1), Guards(guards)], data, module=Noted, max_epochs=6)
+    assert Noted.shares == [1.0, 0.5, 0.75, 0.75, 0.9, 0.9]
 
 
 def test_a_phase_comes_again_when_the_run_goes_back_in_front_of_it(tmp_path):
