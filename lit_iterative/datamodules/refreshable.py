@@ -136,13 +136,13 @@ class Refreshable(pl.LightningDataModule):
         if left_alone:
             return {"labelled": loader} if self.mixing.mode == "paired" else loader
         if self.mixing.mode == "paired":
-            pseudo = self._rows(None, self._version)
-            paired = {"labelled": self._checked(loader, self._rows(loader.dataset, None))}
+            pseudo = self._mixed(None, self._version)
+            paired = {"labelled": self._checked(loader, self._mixed(loader.dataset, None))}
             return {**paired, "pseudo": self.rebuild_train_dataloader(loader, pseudo)} if len(pseudo) else paired
         keep_gold = self.mixing.mode in ("concat", "in_turn") or self._version is None
-        return self._checked(loader, self._rows(loader.dataset if keep_gold else None, self._version))
+        return self._checked(loader, self._mixed(loader.dataset if keep_gold else None, self._version))
 
-    def _rows(self, gold: Any, version: Version | None) -> Rows:
+    def _mixed(self, gold: Any, version: Version | None) -> Rows:
         rows = self.rows(gold, version)
         if version is not None:
             rows.mixing = rows.mixing.at(version)

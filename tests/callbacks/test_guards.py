@@ -86,19 +86,19 @@ def test_a_changed_parameter_is_another_one_from_the_next_round_on(tmp_path):
 
 
 def test_a_changed_mixture_is_another_one_in_the_training_on_the_same_round(tmp_path):
-    class Noted(Scripted):
-        shares = []
+    shares = []
 
+    class Noted(Scripted):
         def on_train_epoch_start(self):
             sampler = self.trainer.train_dataloader.sampler
             order = list(sampler) if isinstance(sampler, RowSampler) else [0]
-            self.shares.append(round(sum(row < 30 for row in order) / len(order), 2))
+            shares.append(round(sum(row < 30 for row in order) / len(order), 2))
 
     data = TinyRefreshable()
     data.mixing = Mixing(gold_share=Steered("gold", 0.5, high=0.9), rows_per_epoch=100)
     guards = [Guard(At((1, 3)), Change("gold", 1.5))]
     fit(str(tmp_path), [PseudoLabels(0.4, warmup_epochs=1), Guards(guards)], data, module=Noted, max_epochs=6)
-    assert Noted.shares == [1.0, 0.5, 0.75, 0.75, 0.9, 0.9]
+    assert shares == [1.0, 0.5, 0.75, 0.75, 0.9, 0.9]
 
 
 def test_a_phase_comes_again_when_the_run_goes_back_in_front_of_it(tmp_path):
