@@ -18,6 +18,9 @@ from lit_iterative.testing import CallbackCase, MergeCase, OpCase, candidates
 
 LEDGER = candidates(["scores.agreement"], rows=12, seed=5).select(["id", "scores.confidence", "scores.agreement"])
 
+MARKED = ops.Constant("mark", 1.0)
+REWARDS = write(candidates(), logits=read(candidates(["logits"]), "logits")[:, :2])
+
 OPS: list[OpCase] = [
     OpCase(ops.AdaMatch()),
     OpCase(ops.AdaMatch(fraction=0.8, momentum=0.0)),
@@ -28,6 +31,8 @@ OPS: list[OpCase] = [
     OpCase(ops.ClassBalance(at_most=2)),
     OpCase(ops.ClassBalance(weigh=True)),
     OpCase(ops.Confidence()),
+    OpCase(ops.Constant("weight", 0.25)),
+    OpCase(ops.Constant("mark", "reward")),
     OpCase(ops.Curriculum(0.5, 0.9), ledger=LEDGER),
     OpCase(ops.Dash(initial=0.5)),
     OpCase(ops.Dash(initial=0.8, column="scores.loss")),
@@ -41,9 +46,12 @@ OPS: list[OpCase] = [
     OpCase(ops.Failures(0.7), ledger=LEDGER),
     OpCase(ops.FarthestPoint(6, "features")),
     OpCase(ops.FarthestPoint(6, "probs", score="scores.confidence", cosine=True)),
+    OpCase(ops.FirstEnough([[ops.Threshold(0.99)], [ops.Quantile(0.4)]], share=0.3)),
+    OpCase(ops.FirstEnough([[ops.Threshold(0.99), MARKED], [ops.Quantile(0.5), MARKED]], share=0.2)),
     OpCase(ops.FlexMatch(threshold=0.7)),
     OpCase(ops.FlexMatch(threshold=0.7, warm_up=False, mapping="concave", momentum=0.5)),
     OpCase(ops.FreeMatch(momentum=0.0)),
+    OpCase(ops.GivenLabels(classes=3), item=lambda place: (float(place), None if place % 5 == 0 else place % 3)),
     OpCase(ops.GrowingPool(4, 3)),
     OpCase(ops.HardLabels()),
     OpCase(ops.HardLabels(keep_probs=True)),
@@ -66,9 +74,11 @@ OPS: list[OpCase] = [
     OpCase(ops.SoftLabels()),
     OpCase(ops.SoftLabels(keep_probs=True)),
     OpCase(ops.SoftMatch()),
+    OpCase(ops.ExponentialWeights("scores.confidence", 0.5, 1.0, 2.0)),
     OpCase(ops.SoftWeights(power=2.0)),
     OpCase(ops.Stream(5)),
     OpCase(ops.Stream(5, wrap=True)),
+    OpCase(ops.SureOfBoth(), REWARDS),
     OpCase(ops.Threshold(0.7)),
     OpCase(ops.Threshold(0.5, "scores.margin", keep_above=False)),
     OpCase(ops.TopK(5)),

@@ -11,11 +11,15 @@ from lit_iterative.generation.language import Sampling
 from lit_iterative.judging.rubric import Rubric
 from lit_iterative.ops import ScoredCanaries
 from lit_iterative.ops import language as ops
+from lit_iterative.ops.context import Context
+from lit_iterative.pool import Pool
 from lit_iterative.testing import OpCase, candidates, completions
+from lit_iterative.testing.fixtures import FakeForward
 from tests.conformance_cases import LEDGER
 from tests.ops.language.builder_cases import BUILDERS
 from tests.ops.language.judges import ends_with_answer
 from tests.ops.language.judging import Whim
+from tests.ops.language.step_cases import STEPS
 from tests.ops.language.tables import completions_with_all
 from tests.ops.language.test_judge_pairs import pairs
 from tests.ops.language.worlds import Parrot
@@ -56,6 +60,13 @@ def masked() -> pa.Table:
     return write(table, completion_mask=pa.array([[1.0, *[0.0] * (length - 1)] for length in lengths]))
 
 
+def rolled_out() -> pa.Table:
+    """Return rollouts of several turns."""
+    table = completions(samples=1, prompts=12).select(["id", "prompt_ids", "answer"])
+    context = Context(Pool([0], 1), forward=FakeForward())
+    return ops.Rollout(Parrot(), 2, 3, SHORT)(table, context).drop_columns(["scores.reward"])
+
+
 def programs() -> pa.Table:
     """Return two completions with a program, and others without."""
     made = ["```python\ndef f(): return 1\n```", "```python\ndef f(): return 2\n```", *["no code"] * 10]
@@ -89,6 +100,7 @@ GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
 
 OPS: list[OpCase] = [
     *BUILDERS,
+    *STEPS,
     OpCase(ops.AcceptGiven(), completions_with_all()),
     OpCase(ops.AddPrompts(), written(), item=prompt_item),
     OpCase(ops.AgreedPairs(TWO), completions(TWO)),
@@ -144,6 +156,7 @@ OPS: list[OpCase] = [
     OpCase(ops.SkipSolved(0.5, 0.9, column="scores.agreement"), ledger=LEDGER),
     OpCase(ops.SkipSolved(0.5, 0.9, revisit=1, column="scores.agreement"), ledger=LEDGER),
     OpCase(ops.TokenEntropy()),
+    OpCase(ops.Turns(), rolled_out()),
     OpCase(ops.Verify()),
     OpCase(ops.Verify(answers.Exact(), "prompt")),
     OpCase(ops.VerifyWith(ends_with_answer, ["answer"])),

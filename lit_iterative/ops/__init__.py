@@ -17,10 +17,13 @@ from lit_iterative.ops.adaptive import AdaMatch, FlexMatch, FreeMatch
 from lit_iterative.ops.align import DistributionAlignment, Sinkhorn
 from lit_iterative.ops.balance import ClassBalance
 from lit_iterative.ops.canaries import Canaries, ScoredCanaries
+from lit_iterative.ops.constant import Constant
 from lit_iterative.ops.context import Context, OneRank
 from lit_iterative.ops.curriculum import PercentileCurriculum
 from lit_iterative.ops.dash import Dash
 from lit_iterative.ops.diversity import Dedup, FarthestPoint
+from lit_iterative.ops.first_enough import FirstEnough
+from lit_iterative.ops.given_labels import GivenLabels
 from lit_iterative.ops.labels import HardLabels, Sharpen, SmoothLabels, SoftLabels
 from lit_iterative.ops.merge import Append, Blend, EditInPlace, KeepIfBetter, Merge, Replace
 from lit_iterative.ops.op import Op, check
@@ -33,7 +36,8 @@ from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Largest, Line
 from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Margin, MutualInformation
 from lit_iterative.ops.select import Quantile, Threshold, TopK
 from lit_iterative.ops.softmatch import SoftMatch
-from lit_iterative.ops.weights import SoftWeights
+from lit_iterative.ops.sure_of_both import SureOfBoth
+from lit_iterative.ops.weights import ExponentialWeights, SoftWeights
 
 __all__ = [
     "EMA",
@@ -49,6 +53,7 @@ __all__ = [
     "Canaries",
     "ClassBalance",
     "Confidence",
+    "Constant",
     "Context",
     "Cosine",
     "Curriculum",
@@ -60,11 +65,14 @@ __all__ = [
     "Ensemble",
     "Entropy",
     "EveryK",
+    "ExponentialWeights",
     "Failures",
     "FarthestPoint",
+    "FirstEnough",
     "FlexMatch",
     "FreeMatch",
     "FromMetric",
+    "GivenLabels",
     "GrowingPool",
     "HardLabels",
     "Initial",
@@ -97,6 +105,7 @@ __all__ = [
     "Steered",
     "Steps",
     "Stream",
+    "SureOfBoth",
     "TestTimeAugmentation",
     "Threshold",
     "TopK",

@@ -74,3 +74,59 @@ class SoftWeights(Op):
         score = read_score(table, self.column).astype(np.float64)
         base = np.clip(number(self.scale) * score + number(self.offset), number(self.low), number(self.high))
         return write(table, weight=(base ** number(self.power)).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class ExponentialWeights(Op):
+    """Weighs every row by ``exp((score - at_one) / temperature)``, and drops none.
+
+    Reward-weighted regression (Peters and Schaal, 2007, "Reinforcement learning by reward-weighted regression for
+    operational space control"): where samples are the policy's own, the log-likelihood with these weights moves it
+    towards the policy that is best for the reward less ``temperature`` times its divergence from the one that drew
+    them. A weight that is there already is replaced.
+
+    Args:
+        column: The score.
+        temperature: The smaller, the less do rows with low scores count; above 0.
+        at_one: The score whose weight is 1.
+        high: Largest weight (20 in Peng et al., 2019, arXiv:1910.00177).
+
+    Requires the score ``(rows,)``; provides ``weight`` ``(rows,)`` float32.
+
+    Raises:
+        PipelineError: If the temperature or the largest weight is not above 0.
+        DataError: If a score is NaN, when run.
+
+    Example:
+        >>> from lit_iterative.ops.testing import example, show
+        >>> table = example(**{"scores.reward": [0.0, 1.0]})
+        >>> weighed = ExponentialWeights(temperature=0.5, at_one=1.0)(table, None)
+        >>> [round(weight, 4) for weight in show(weighed, "weight")]
+        [0.1353, 1.0]
+    """
+
+    column: str = "scores.reward"
+    temperature: float | Schedule = 1.0
+    at_one: float | Schedule = 0.0
+    high: float | Schedule = 20.0
+
+    def __post_init__(self) -> None:
+        check_range("ExponentialWeights(temperature)", self.temperature, 0, open_low=True)
+        check_range("ExponentialWeights(high)", self.high, 0, open_low=True)
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The score."""
+        return (self.column,)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The weight."""
+        return ("weight",)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the table with weights."""
+        score = read_score(table, self.column).astype(np.float64)
+        exponent = (score - number(self.at_one)) / number(self.temperature)
+        highest = np.log(number(self.high))
+        return write(table, weight=np.exp(np.minimum(exponent, highest)).astype(np.float32))

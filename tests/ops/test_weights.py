@@ -1,9 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError, PipelineError
-from lit_iterative.ops import Linear, SoftWeights
+from lit_iterative.ops import ExponentialWeights, Linear, SoftWeights
 from tests.ops.tables import check_empty, check_keeps_order, ids, random_table, run, table_of
 
 
@@ -70,3 +72,25 @@ def test_infinite_scores_are_clipped_and_nan_refused():
 def test_parameters_out_of_range(options):
     with pytest.raises(PipelineError, match="Give a"):
         SoftWeights(**options)
+
+
+def exponential(scores, **options):
+    scores = np.asarray(scores, dtype=np.float64)
+    table = table_of(np.full((len(scores), 2), 0.5), **{"scores.reward": scores})
+    return read(run(ExponentialWeights(**options), table), "weight")
+
+
+def test_exponential_weights_against_a_loop():
+    scores = np.linspace(-3, 3, 50)
+    wanted = [min(math.exp((s - 0.5) / 0.7), 4.0) for s in scores.tolist()]
+    np.testing.assert_allclose(exponential(scores, temperature=0.7, at_one=0.5, high=4.0), wanted, rtol=1e-6)
+    assert exponential([1e6, -1e6], temperature=1e-3).tolist() == pytest.approx([20.0, 0.0])
+
+
+def test_exponential_weights_refuse_what_weighs_nothing():
+    with pytest.raises(PipelineError, match="temperature"):
+        ExponentialWeights(temperature=0.0)
+    with pytest.raises(PipelineError, match="high"):
+        ExponentialWeights(high=0.0)
+    with pytest.raises(DataError):
+        exponential([np.nan])

@@ -1,5 +1,6 @@
 """What makes each system itself: a table of expectations, and how they are read from a store."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ class Expected:
         loss: The loss that they are trained with; none for labels.
         proposed: Who proposes: classes of actors, as the manifest names them.
         rows: What holds of every row of the last round.
+        some: What holds of at least one of them.
         kept: The op that leaves out some of the candidates, besides the builder.
         reference: The actors of the reference; none without one.
         anchor: The actors of a second reference, to which the policy is held.
@@ -35,6 +37,7 @@ class Expected:
     loss: str | None = None
     proposed: tuple[str, ...] = ("Policy",)
     rows: Callable[[Row], bool] = lambda row: True
+    some: Callable[[Row], bool] = lambda row: True
     kept: str | None = None
     reference: tuple[str, ...] | None = None
     anchor: tuple[str, ...] | None = None
@@ -104,6 +107,13 @@ def judged_with_tool(row: Row) -> bool:
     return judged and without_the_tool(row["text"], row["completion_mask"]) and len(row["turns"]) > 0
 
 
+def improved_where_it_was_wrong(row: Row) -> bool:
+    """Tell whether a turn is learnt behind all earlier ones, the less the worse it is; a token is a character."""
+    behind = len(row["prompt_ids"]) - len(row["prompt"]) - 1
+    weight = math.exp((row["scores.correct"] - 1) / 0.5)
+    return (behind > 0) == (row["turn"] > 0) and abs(row["weight"] - weight) < 1e-6
+
+
 def better_from_worse(row: Row) -> bool:
     read = len(row["prompt_ids"]) > len(row["prompt"] + row["rejected"])  # one token a character
     return right_over_wrong(row) and row["text"] != row["rejected"] and read and 0 < row["weight"] <= 1
@@ -118,6 +128,20 @@ def won(row: Row) -> bool:
     return rates == (row["chosen_score"], row["rejected_score"]) and 1 >= rates[0] > rates[1] >= 0
 
 
+def smoothed(row: Row) -> bool:
+    first, second = row["label"]
+    return abs(first + second - 1) < 1e-4 and 0.65 < max(first, second) < 1  # 0.7 of what was given
+
+
+def sure_by_one_rule(row: Row) -> bool:
+    return row["scores.sure_of_both"] >= 0.65 if row["pointwise"] else row["scores.margin"] >= 0.6
+
+
+def gold_then_by_score(row: Row) -> bool:
+    own = row["ranked_scores"][1:]
+    return gold_at_the_head(row) and own == sorted(own, reverse=True) and 0 <= own[-1] <= own[0] <= 1
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -130,6 +154,7 @@ EXPECTED = {
     "rlhf_workflow": Expected(
         "BestWorst", "dpo", PP, rows=better_over_worse, kept="Stream", reference=PB, carried="Append"
     ),
+    "itertl": Expected("GivenRanking", "rrhf", rows=gold_then_by_score),
     "cycle_researcher": Expected("RankedPairs", "simpo", rows=better_over_worse),
     "self_rewarding": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
     "osp": Expected("AllPairs", "soft_dpo", rows=sure, reference=P),
@@ -181,7 +206,13 @@ EXPECTED = {
     "self_rehearsal": Expected("OwnOrGiven", "sft", rows=own_if_right, carried="EditInPlace"),
     "forward_translation": Expected("Accept", "sft", weights=BASE),
     "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
+    "rise": Expected(
+        "TopCandidates", "sft", rows=improved_where_it_was_wrong, some=lambda r: r["turn"] > 0, kept="Threshold"
+    ),
     "self_correction": Expected("Revisions", "sft", PB, rows=better_from_worse, carried="Append"),
+    "ssrm": Expected("HardLabels", rows=lambda r: r["scores.confidence"] >= 0.8, kept="Threshold"),
+    "ids": Expected("SoftLabels", rows=smoothed, carried="Blend"),
+    "ser": Expected("HardLabels", rows=sure_by_one_rule, kept="FirstEnough"),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),

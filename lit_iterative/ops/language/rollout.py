@@ -46,8 +46,8 @@ class Rollout(ModelOp):
         ``n`` rows a prompt, which stand together: ``group``, ``candidate``, ``source`` as ``Sample`` has them;
         ``completion_ids``; ``completion_mask`` (a weight a token: 1 for the policy's, 0 for the environment's);
         ``finish`` (``stop`` where the episode is over, ``length`` where it was cut); ``text`` (all that was said);
-        ``turns`` (what the policy said, a text a turn); ``scores.reward`` (the sum of what actions earned, NaN where
-        nothing was judged).
+        ``turns`` (what the policy said, a text a turn) and ``turn_starts`` (at which tokens); ``scores.reward`` (the
+        sum of what its actions earned, NaN where nothing was judged).
 
     Counts ``candidates``; measures ``turns``, ``unfinished_share`` and ``reward``.
 

@@ -14,7 +14,7 @@ from lit_iterative.generation.gap import gaps
 from lit_iterative.generation.language import Completion, LanguageModel, Sampling
 from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.tokens import ids_of, int_lists
+from lit_iterative.ops.language.tokens import column_of, ids_of, int_lists
 from lit_iterative.ops.op import Op
 from lit_iterative.ops.parameters import number
 from lit_iterative.ops.schedule import Schedule
@@ -42,6 +42,8 @@ class Sample(Op):
             behind the other: then its candidates are numbered on.
         stream: Name of the draws; give two Sample ops of one pipeline different ones.
         temperature: Takes the place of the one in ``sampling``; a schedule may change it from round to round.
+        group: The column whose value tells which candidates are compared; another one than ``id`` where contexts of
+            one prompt are not, such as the states of ``Turns``.
 
     Measures ``completion_tokens``, ``truncated_share``, and ``engine_gap`` where the engine tells log-probabilities.
 
@@ -64,6 +66,7 @@ class Sample(Op):
     context: str = "prompt_ids"
     stream: str = "sample"
     temperature: float | Schedule | None = None
+    group: str = "id"
     runs_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -72,8 +75,8 @@ class Sample(Op):
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """The tokens to continue."""
-        return (self.context,)
+        """The tokens to continue, and whose candidates are compared."""
+        return (self.context, *([self.group] if self.group != "id" else []))
 
     @property
     def provides(self) -> tuple[str, ...]:
@@ -126,7 +129,7 @@ class Sample(Op):
         context.tally.mean("truncated_share", [name == "length" for name in finish])
         return write(
             rows,
-            group=rows.column("id"),
+            group=column_of(rows, self.group),
             candidate=(first[:, None] + np.arange(self.n)).reshape(-1).astype(np.int32),
             completion_ids=int_lists([completion.ids for completion in made]),
             finish=pa.array(finish, pa.string()),

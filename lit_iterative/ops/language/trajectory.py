@@ -17,8 +17,8 @@ from lit_iterative.ops.language.tokens import int_lists
 from lit_iterative.sequences import Tokens
 
 #: The columns of trajectories, beside who made them.
-COLUMNS = ("completion_ids", "completion_mask", "finish", "text", "turns", "scores.reward")
 REWARD = "scores.reward"
+COLUMNS = ("completion_ids", "completion_mask", "finish", "text", "turns", "turn_starts", REWARD)
 
 
 class Trajectory:
@@ -49,6 +49,7 @@ class Trajectory:
         self.ids: list[int] = []
         self.mask: list[float] = []
         self.turns: list[str] = []
+        self.starts: list[int] = []
         self.reward = float("nan")
         self.finish: Finish | None = None
         self._hear(self._episode.opening)
@@ -70,6 +71,7 @@ class Trajectory:
             ids: What it wrote.
             finish: Why it stopped.
         """
+        self.starts.append(len(self.ids))
         self._add(ids, 1.0)
         self.turns.append(self._model.decode(ids))
         step = self._episode.step(self.turns[-1])
@@ -152,5 +154,6 @@ def told(table: pa.Table, trajectories: Sequence[Trajectory], context: Context) 
         finish=pa.array(finish, pa.string()),
         text=pa.array([trajectory.text for trajectory in trajectories], pa.string()),
         turns=pa.array([trajectory.turns for trajectory in trajectories], pa.list_(pa.string())),
+        turn_starts=int_lists([trajectory.starts for trajectory in trajectories]),
         **{REWARD: reward},
     )
