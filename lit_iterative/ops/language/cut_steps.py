@@ -1,7 +1,7 @@
 """CutSteps: the steps of whole completions."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,7 @@ import pyarrow as pa
 from lit_iterative.columns import read, write
 from lit_iterative.generation.forward import Member
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.steps import check_separator, ends_step, step_ends
+from lit_iterative.ops.language.steps import Decode, check_separator, ends_step, joined, step_ends
 from lit_iterative.ops.language.tokens import ids_of, int_lists, texts_of
 from lit_iterative.ops.op import Op, Scope
 
@@ -54,39 +54,61 @@ class CutSteps(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the steps of all completions."""
-        whole, finish = ids_of(table, "completion_ids"), texts_of(table, "finish")
         with context.model().language(Member()) as model:
-            ends = [step_ends(ids, model.decode, self.separator) for ids in whole]
-            context.tally.mean("steps", [len(places) for places in ends])
-            spans = [(row, start, end) for row, places in enumerate(ends) for start, end in _spans(places)]
-            last = [end == len(whole[row]) for row, _, end in spans]
-            steps = [whole[row][start:end] for row, start, end in spans]
-            prefixes = [whole[row][:start] for row, start, _ in spans]
-            why = [finish[row] if is_last else "stop" for (row, _, _), is_last in zip(spans, last, strict=True)]
-            done = [
-                is_last and reason == "stop" and not ends_step(step, model.decode, self.separator)
-                for is_last, reason, step in zip(last, why, steps, strict=True)
-            ]
-            origin = np.array([row for row, _, _ in spans], dtype=np.int64)
-            number = np.array([k for places in ends for k in range(len(places))], dtype=np.int32)
-            prompts, before = texts_of(table, "prompt"), ids_of(table, "prompt_ids")
-            names = zip(read(table, "group").tolist(), read(table, "candidate").tolist(), strict=True)
-            named = [f"{group} {candidate}" for group, candidate in names]
+            pieces = self._pieces(table, model.decode)
+            numbers = np.array([piece.number for piece in pieces], dtype=np.int32)
+            origin = np.array([piece.row for piece in pieces], dtype=np.int64)
+            context.tally.mean("steps", np.bincount(origin, minlength=table.num_rows))
+            rows = self._behind(table.take(pa.array(origin)), [piece.before for piece in pieces], model.decode)
             return write(
-                table.take(pa.array(origin)),
-                group=pa.array([named[row] for row in origin], pa.string()),
-                prompt=pa.array([prompts[r] + model.decode(p) for r, p in zip(origin, prefixes, strict=True)]),
-                prompt_ids=int_lists([*before[r], *p] for r, p in zip(origin, prefixes, strict=True)),
-                prefix_ids=int_lists(prefixes),
-                step=number,
-                candidate=number,
-                completion_ids=int_lists(steps),
-                text=pa.array([model.decode(step) for step in steps], pa.string()),
-                finish=pa.array(why, pa.string()),
-                done=pa.array(done, pa.bool_()),
+                rows,
+                step=numbers,
+                candidate=numbers,
+                completion_ids=int_lists(piece.ids for piece in pieces),
+                text=pa.array([model.decode(piece.ids) for piece in pieces], pa.string()),
+                finish=pa.array([piece.finish for piece in pieces], pa.string()),
+                done=pa.array([piece.done for piece in pieces], pa.bool_()),
             )
 
+    def _pieces(self, table: pa.Table, decode: Decode) -> list["Piece"]:
+        """Return the steps of all rows."""
+        pieces = []
+        for row, (ids, why) in enumerate(zip(ids_of(table, "completion_ids"), texts_of(table, "finish"), strict=True)):
+            ends = step_ends(ids, decode, self.separator)
+            for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+                finish = why if end == len(ids) else "stop"
+                done = end == len(ids) and why == "stop" and not ends_step(ids[start:], decode, self.separator)
+                pieces.append(Piece(row, number, ids[:start], ids[start:end], finish, done))
+        return pieces
 
-def _spans(ends: list[int]) -> list[tuple[int, int]]:
-    """Return where the steps that end in these places begin and end."""
-    return list(zip([0, *ends], ends, strict=False))
+    def _behind(self, rows: pa.Table, prefixes: list[list[int]], decode: Decode) -> pa.Table:
+        """Return completions with the states that stand before a step of each."""
+        names = zip(read(rows, "group").tolist(), read(rows, "candidate").tolist(), strict=True)
+        prompts = zip(texts_of(rows, "prompt"), prefixes, strict=True)
+        return write(
+            rows,
+            group=pa.array([f"{group} {candidate}" for group, candidate in names], pa.string()),
+            prompt=pa.array([prompt + decode(prefix) for prompt, prefix in prompts], pa.string()),
+            prompt_ids=int_lists(joined(ids_of(rows, "prompt_ids"), prefixes)),
+            prefix_ids=int_lists(prefixes),
+        )
+
+
+class Piece(NamedTuple):
+    """A step of a completion.
+
+    Args:
+        row: Whose.
+        number: How many stand before it.
+        before: Their tokens.
+        ids: Its tokens.
+        finish: Why it ended.
+        done: Whether the solution ends with it.
+    """
+
+    row: int
+    number: int
+    before: list[int]
+    ids: list[int]
+    finish: str
+    done: bool

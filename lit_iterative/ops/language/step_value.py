@@ -1,7 +1,7 @@
 """StepValue: how good a step is, by how the solutions that go on from it end."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -82,36 +82,31 @@ class StepValue(ModelOp):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return one shard with the values."""
-        done = read(table, "done").astype(bool)
         with context.model().language(Member()) as model:
-            going = self._going(table, done, model.context, context)
-            drawn = self._drawn(keep(table, going), context)
-            origin = np.repeat(np.arange(table.num_rows), np.where(going, self.n, np.where(done, 1, 0)))
-            tails, finish = [list[int]()] * len(origin), np.array(["stop"] * len(origin), dtype=object)
-            rolled = going[origin]
-            for place, tail in zip(np.flatnonzero(rolled).tolist(), ids_of(drawn, "completion_ids"), strict=True):
-                tails[place] = tail
-            finish[rolled] = texts_of(drawn, "finish")
+            origin, tails, finish = self._ends(table, model.context, context)
             whole = solutions(table.take(pa.array(origin)), tails, model.decode)
-        names = [_name(row) for row in table.select(["group", "step", "candidate"]).to_pylist()]
-        groups = pa.array([names[row] for row in origin], pa.string())
-        whole = write(whole, finish=pa.array(finish.tolist(), pa.string()), group=groups)
+        names = np.array(_names(table), dtype=object)
+        whole = write(whole, finish=pa.array(finish, pa.string()), group=pa.array(names[origin], pa.string()))
         score = scores_of(run_nested(self.scorers, whole, context), self.score)
         value = mean_by(origin, score, table.num_rows)
         context.tally.mean(self.value, value)
         return write(table, **{f"scores.{self.value}": value})
 
-    def _going(self, table: pa.Table, done: Array, most: int, context: Context) -> Array:
-        """Return a mask of the steps from which solutions go on, ``(rows,)``."""
+    def _ends(self, table: pa.Table, most: int, context: Context) -> tuple[Array, list[list[int]], list[str]]:
+        """Return how solutions go on: the step of each, the tokens behind it, and why it ended."""
+        done = read(table, "done").astype(bool)
         room = lengths_of(table, "prompt_ids") + lengths_of(table, "completion_ids") < most
         context.tally.count("no_room", int((~room & ~done).sum()))
-        return np.asarray(room & ~done)
+        drawn = self._drawn(keep(table, room & ~done), context)
+        rows = np.concatenate([np.flatnonzero(done), np.repeat(np.flatnonzero(room & ~done), self.n)])
+        tails: list[list[int]] = [[]] * int(done.sum()) + ids_of(drawn, "completion_ids")
+        finish = ["stop"] * int(done.sum()) + texts_of(drawn, "finish")
+        return rows, tails, finish
 
     def _drawn(self, steps: pa.Table, context: Context) -> pa.Table:
         """Return ``n`` completions of each step, in order."""
         after = joined(ids_of(steps, "prompt_ids"), ids_of(steps, "completion_ids"))
-        names = [_name(row) for row in steps.select(["group", "step", "candidate"]).to_pylist()]
-        given = pa.table({"id": pa.array(names, pa.string()), "prompt_ids": int_lists(after)})
+        given = pa.table({"id": pa.array(_names(steps), pa.string()), "prompt_ids": int_lists(after)})
         inside = replace(context, tally=Tally())
         drawn = Sample(self.n, self.sampling, self.actor, stream=self.stream)(given, inside)
         context.tally.count("rollouts", drawn.num_rows)
@@ -119,9 +114,10 @@ class StepValue(ModelOp):
         return drawn
 
 
-def _name(row: dict[str, Any]) -> str:
-    """Return the name of a step, by which its rollouts are drawn."""
-    return f"{row['group']} {row['step']} {row['candidate']}"
+def _names(steps: pa.Table) -> list[str]:
+    """Return the names of steps, by which their rollouts are drawn."""
+    parts = zip(texts_of(steps, "group"), read(steps, "step").tolist(), read(steps, "candidate").tolist(), strict=True)
+    return [f"{group} {step} {candidate}" for group, step, candidate in parts]
 
 
 def mean_by(origin: Array, score: Array, rows: int) -> Array:

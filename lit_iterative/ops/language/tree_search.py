@@ -60,7 +60,7 @@ class TreeSearch(ModelOp):
     Raises:
         PipelineError: If a number is out of its range, the separator is empty, a scorer needs the whole table, or
             none gives a score.
-        DataError: If a prompt has several rows, when run.
+        DataError: If a prompt has several rows, or a cell that a scorer needs is empty, when run.
 
     Example:
         >>> from lit_iterative.ops.language import ExtractAnswer, Verify
@@ -111,6 +111,8 @@ class TreeSearch(ModelOp):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the steps of all searches in one shard, those of a prompt together, the first step first."""
+        for name in needed([*self.outcome, *self.evaluation], [*self.proposer.requires, *self.proposer.provides]):
+            read(table, name)  # refuses an empty cell, such as an answer without which no outcome is known
         forest = Forest(roots(table), partial(self._expanded, context=context), context)
         for _ in range(self.depth):
             for _ in range(self.simulations):
@@ -139,4 +141,4 @@ class TreeSearch(ModelOp):
     def _priors(self, steps: pa.Table, context: Context) -> Array:
         """Return how likely steps are, the geometric mean of their tokens' probabilities, ``(rows,)``."""
         log_probs = log_probs_of(steps, "completion_ids", self.actor, context)
-        return np.exp(log_probs / lengths_of(steps, "completion_ids").clip(min=1))
+        return np.asarray(np.exp(log_probs / lengths_of(steps, "completion_ids").clip(min=1)))
