@@ -21,6 +21,7 @@ NUMBERS = {
         "rejected_win_rate",
         "chosen_anchor_logp",
         "rejected_anchor_logp",
+        "pointwise",
     ),
     "completions": ("ref_logp", "desirable", "pass_rate", "mismatched_ref_logp"),
 }
@@ -33,6 +34,7 @@ COLUMNS = {
     *NUMBERS["completions"],
     "ranked_ids",
     "ranked_ref_logps",
+    "ranked_scores",
     *(f"{side}_{part}" for side in SIDES for part in ("ids", "mask")),
 }
 
@@ -164,10 +166,12 @@ def _columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Tensor]:
 
 
 def _places(rows: Sequence[Row]) -> dict[str, Tensor]:
-    """Return which places of rankings hold a completion, and the reference's log-probabilities where all have them."""
+    """Return which places of rankings hold a completion, and what all rows have one number a place of."""
     lengths = torch.tensor([len(row["ranked_ids"]) for row in rows])
     present = torch.arange(int(lengths.max())) < lengths[:, None]
-    if any(row.get("ranked_ref_logps") is None for row in rows):
-        return {"present": present}
-    values = torch.tensor([value for row in rows for value in row["ranked_ref_logps"]], dtype=torch.float32)
-    return {"present": present, "ranked_ref_logps": torch.zeros(present.shape).masked_scatter(present, values)}
+    columns = {"present": present}
+    for name in ("ranked_ref_logps", "ranked_scores"):
+        if all(row.get(name) is not None for row in rows):
+            values = torch.tensor([value for row in rows for value in row[name]], dtype=torch.float32)
+            columns[name] = torch.zeros(present.shape).masked_scatter(present, values)
+    return columns

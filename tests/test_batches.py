@@ -57,6 +57,11 @@ def test_rankings_stand_one_after_another():
         "present": [[True, True, False], [True, True, True]],
         "ranked_ref_logps": [[-4.0, -5.0, 0.0], [-1.0, -2.0, -3.0]],
     }
+    scored = [{**other, "ranked_scores": [0.9, 0.1]}, {**RANKING, "ranked_scores": [3.0, 2.0, 2.0]}]
+    assert collate(*scored).columns["ranked_scores"].tolist() == [
+        [pytest.approx(0.9), pytest.approx(0.1), 0],
+        [3, 2, 2],
+    ]
     assert set(collate({**RANKING, "ranked_ref_logps": None}).columns) == {"weight", "present"}
 
 

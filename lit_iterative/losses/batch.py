@@ -100,6 +100,7 @@ class RankedLogProbs:
         tokens: Tokens in the sums.
         reference: ``completions`` under the reference policy.
         mask: Which places hold a completion; all where it is absent. The first place of a row always does.
+        scores: How good each is; equal ones are not compared, and NaN equals nothing. Without, all differ.
 
     Raises:
         DataError: If shapes differ or are not two-dimensional, or log-probabilities are neither float32 nor float64;
@@ -110,6 +111,7 @@ class RankedLogProbs:
     tokens: Tensor
     reference: Tensor | None = None
     mask: Tensor | None = None
+    scores: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.completions.dim() != 2:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from lit_iterative.losses.batch import RankedLogProbs
-from lit_iterative.losses.parameters import Positive
+from lit_iterative.losses.batch import RankedLogProbs, per_token
+from lit_iterative.losses.parameters import NonNegative, Positive
 
 
 def softmax_dpo(ranked: RankedLogProbs, beta: Positive = 0.1) -> Tensor:
@@ -62,6 +62,37 @@ def plackett_luce(ranked: RankedLogProbs, beta: Positive = 0.1) -> Tensor:
     rest = present[:, None, :] & torch.ones(places, places, dtype=torch.bool, device=score.device).triu()
     left = score[:, None, :].expand(-1, places, -1).masked_fill(~rest, _lowest(score))
     return torch.where(present, torch.logsumexp(left, dim=2) - score, 0).sum(dim=1)
+
+
+def rrhf(ranked: RankedLogProbs, margin: NonNegative = 0.0, alpha: NonNegative = 1.0) -> Tensor:
+    """Return how far worse completions are above better ones, and the negative log-likelihood of the best.
+
+    ``sum_{i better than j} max(0, margin + p_j - p_i) - alpha p_0`` with ``p`` the log-probability per token; without a
+    reference. Completions with equal scores are not compared, where the batch has scores.
+
+    Source: Yuan et al., 2023 (RRHF), arXiv:2304.05302, the ranking loss and the fine-tuning loss, here per token.
+
+    Args:
+        ranked: Log-probabilities, the best completion first.
+        margin: What a better completion must be above a worse one.
+        alpha: How much the likelihood of the best counts.
+
+    Returns:
+        Losses of shape ``(prompts,)``.
+
+    Example:
+        >>> from lit_iterative.losses.testing import ranked, show
+        >>> show(rrhf(ranked(2.0, -1.0, 1.0))), show(rrhf(ranked(2.0, -1.0, 1.0), alpha=0.0))
+        ([2.0], [0.2])
+    """
+    present = ranked.present
+    mean = per_token(torch.where(present, ranked.completions, 0), ranked.tokens)
+    earlier = torch.ones(present.shape[1:] * 2, dtype=torch.bool, device=present.device).triu(1)
+    better = present[:, :, None] & present[:, None, :] & earlier
+    if ranked.scores is not None:
+        better = better & (ranked.scores[:, :, None] != ranked.scores[:, None, :])
+    above = torch.relu(margin + mean[:, None, :] - mean[:, :, None])
+    return torch.where(better, above, 0).sum(dim=(1, 2)) - alpha * mean[:, 0]
 
 
 def _lowest(score: Tensor) -> float:

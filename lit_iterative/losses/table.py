@@ -95,6 +95,7 @@ LOSSES: dict[str, Loss] = {
     "irepo": Loss("pairs", games.irepo, ("reference", "preference")),
     "softmax_dpo": Loss("ranked", several.softmax_dpo, ("reference",)),
     "plackett_luce": Loss("ranked", several.plackett_luce, ("reference",)),
+    "rrhf": Loss("ranked", several.rrhf),
     "kto": Loss("unpaired", single.kto, ("reference",), baseline=KTO_BASELINE),
     "bco": Loss("unpaired", single.bco, ("reference",), baseline=BCO_BASELINE),
     "nft": Loss("unpaired", single.nft, ("reference", "pass_rate")),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lit_iterative.batches import Batch, Judged, Pairs, Ranked
 from lit_iterative.errors import SetupError
-from lit_iterative.losses.batch import PairLogProbs, RankedLogProbs, SequenceLogProbs, UnpairedLogProbs, given
+from lit_iterative.losses.batch import PairLogProbs, RankedLogProbs, SequenceLogProbs, UnpairedLogProbs, per_token
 from lit_iterative.losses.log_probs import Scored
 from lit_iterative.losses.reduction import with_nll
 from lit_iterative.losses.rewards import implicit_rewards
@@ -159,6 +159,7 @@ def ranked_log_probs(batch: Batch, scored: Scored) -> RankedLogProbs:
         nowhere.masked_scatter(present, scored.tokens),
         batch.columns.get("ranked_ref_logps"),
         present,
+        batch.columns.get("ranked_scores"),
     )
 
 
@@ -166,13 +167,14 @@ def strongest_pairs(ranked: RankedLogProbs) -> PairLogProbs:
     """Return, of every ranking, the best completion and the one of the others that the policy moved towards most.
 
     A margin is then the smallest of the ranking, and a pair is ordered rightly where the best is above all others.
+    Without a reference it is the one that is the most likely per token.
     """
-    rival = 1 + ranked.ratio[:, 1:].masked_fill(~ranked.present[:, 1:], -torch.inf).argmax(dim=1, keepdim=True)
-    parts = (ranked.completions, ranked.tokens, given(ranked.reference, "reference", "reference"))
-    (chosen, rejected), (tokens, rejected_tokens), (reference, rejected_reference) = (
-        (part[:, 0], part.gather(1, rival).squeeze(1)) for part in parts
-    )
-    return PairLogProbs(chosen, rejected, tokens, rejected_tokens, reference, rejected_reference)
+    known = ranked.reference is not None
+    strength = ranked.ratio if known else per_token(ranked.completions, ranked.tokens)
+    rival = 1 + strength[:, 1:].masked_fill(~ranked.present[:, 1:], -torch.inf).argmax(dim=1, keepdim=True)
+    parts = (ranked.completions, ranked.tokens, ranked.reference)
+    sides = [(part[:, 0], part.gather(1, rival).squeeze(1)) for part in parts if part is not None]
+    return PairLogProbs(*(side for part in sides for side in part))
 
 
 def unpaired_log_probs(batch: Batch, scored: Scored) -> UnpairedLogProbs:

@@ -193,6 +193,12 @@ def plackett_luce(r, beta):
     return -log(likelihood)
 
 
+def rrhf(r, margin, alpha):
+    p = [mean(total, tokens) for total, tokens in zip(r.completions, r.tokens, strict=True)]
+    above = sum(max(mpf(0), margin + p[j] - p[i]) for i in range(len(p)) for j in range(i + 1, len(p)))
+    return above - alpha * p[0]
+
+
 def kto(r, baseline, beta, desirable_weight, undesirable_weight):
     if r.desirable:
         return desirable_weight - desirable_weight * sigmoid(beta * (ratio(r) - baseline))
@@ -281,6 +287,7 @@ ORACLES: dict[str, Oracle] = {
     "irepo": Oracle(rowwise(irepo), {"beta": 0.1}, {"beta": 0.7}),
     "softmax_dpo": Oracle(rowwise(softmax_dpo), {"beta": 0.1}, {"beta": 0.7}),
     "plackett_luce": Oracle(rowwise(plackett_luce), {"beta": 0.1}, {"beta": 0.7}),
+    "rrhf": Oracle(rowwise(rrhf), {"margin": 0.0, "alpha": 1.0}, {"margin": 0.3, "alpha": 0.7}),
     "kto": Oracle(
         rowwise(kto),
         {"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},

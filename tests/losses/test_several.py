@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lit_iterative.losses.dpo import dpo
-from lit_iterative.losses.several import plackett_luce, softmax_dpo
+from lit_iterative.losses.several import plackett_luce, rrhf, softmax_dpo
 from lit_iterative.losses.testing import pairs, ranked
 from tests.losses.test_oracles import trainable
 
@@ -46,3 +46,21 @@ def test_places_without_completions_count_nothing(loss, filler):
     losses.sum().backward()
     assert leaf.grad[0, 2] == 0
     assert leaf.grad.isfinite().all()
+
+
+def test_equal_scores_are_not_compared():
+    batch = replace(ranked(0.0, -1.0, 1.0), reference=None)
+    scored = replace(batch, scores=torch.tensor([[float("nan"), 0.5, 0.5]]))
+    # per token -2, -2.1 and -1.9: the third is 0.1 above the first and 0.2 above the second
+    assert rrhf(batch, alpha=0.0).item() == pytest.approx(0.3)
+    assert rrhf(scored, alpha=0.0).item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("filler", [0.0, 500.0, float("-inf")])
+def test_places_without_completions_have_no_slope(filler):
+    rows = [{"completions": [-18.0, -15.0, filler], "tokens": [5, 5, 0]}]
+    batch, (leaf,) = trainable("ranked", [{**rows[0], "reference": [0.0] * 3}], torch.float64)
+    losses = rrhf(replace(batch, mask=torch.tensor([[True, True, False]])))
+    assert losses.item() == pytest.approx(0.6 + 3.6)
+    losses.sum().backward()
+    assert leaf.grad[0].tolist() == pytest.approx([-0.4, 0.2, 0.0])

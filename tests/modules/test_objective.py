@@ -192,6 +192,12 @@ def test_metrics_of_rankings_are_those_of_the_best_and_its_strongest_rival():
         assert found[name] == pytest.approx(values, abs=1e-6), name
 
 
+def test_the_strongest_rival_without_reference_is_the_most_likely_per_token():
+    found = measured(Objective("rrhf"), [{**row, "ranked_ref_logps": None} for row in RANKED], RANKED_SUMS)
+    assert found["logps/rejected"] == pytest.approx([-3.5, -1.0])
+    assert not any(name.startswith("rewards") for name in found)
+
+
 def test_metrics_without_reference_have_no_rewards():
     found = measured(Objective("simpo"), without_reference(PAIRS), CHOSEN + REJECTED)
     assert not any(name.startswith("rewards") or "drift" in name for name in found)
