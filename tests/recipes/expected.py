@@ -1,6 +1,7 @@
 """What makes each system itself: a table of expectations, and how they are read from a store."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,13 @@ from typing import Any
 import torch
 
 from lit_iterative.rounds.store import BOUNDARY, Version, folder
+from tests.recipes.step_rows import (
+    as_strong_as_its_visits,
+    behind_its_prefix,
+    critical_step_rejected,
+    goes_on_from_the_chosen,
+    imitates_first,
+)
 
 Row = dict[str, Any]
 
@@ -142,6 +150,12 @@ def gold_then_by_score(row: Row) -> bool:
     return gold_at_the_head(row) and own == sorted(own, reverse=True) and 0 <= own[-1] <= own[0] <= 1
 
 
+def written_by_the_rules(row: Row) -> bool:
+    return (
+        "answer" not in row and re.fullmatch(r"\d+([+]\d+)*=", row["prompt"]) is not None and row["scores.rules"] == 1
+    )
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -173,6 +187,15 @@ EXPECTED = {
     "mbr": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
     "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
     "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
+    "process_self_rewarding": Expected(
+        "StepPairs", "dpo", rows=behind_its_prefix, reference=P, rounds=goes_on_from_the_chosen
+    ),
+    "mcts_dpo": Expected(
+        "StepPairs", "soft_dpo", rows=as_strong_as_its_visits, reference=P, rounds=goes_on_from_the_chosen
+    ),
+    "per_step_negatives": Expected(
+        "OwnOverGiven", "dpo", rows=critical_step_rejected, kept="Threshold", reference=PB, rounds=imitates_first
+    ),
     "temporal_self_rewarding": Expected(
         "PastFuture",
         "dpo",
@@ -213,6 +236,7 @@ EXPECTED = {
     "ssrm": Expected("HardLabels", rows=lambda r: r["scores.confidence"] >= 0.8, kept="Threshold"),
     "ids": Expected("SoftLabels", rows=smoothed, carried="Blend"),
     "ser": Expected("HardLabels", rows=sure_by_one_rule, kept="FirstEnough"),
+    "self_guide": Expected("Accept", "sft", rows=written_by_the_rules, kept="Threshold"),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),

@@ -45,7 +45,7 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
 
     assert first.weights != last.weights, "nothing was trained between the rounds"
     assert changed(tmp_path / "rounds", model) <= chosen(model, list(expected.trained)), "others were trained"
-    assert actors_of(phase, "Sample", "Predict", "Rollout") == expected.proposed
+    assert actors_of(phase, "Sample", "Predict", "StepSearch", "TreeSearch", "Rollout") == expected.proposed
     assert expected.built in ops
     assert actors_of(phase, "ReferenceLogProbs", role="reference") == expected.reference
     assert actors_of(phase, "ReferenceLogProbs", role="anchor") == expected.anchor
