@@ -4,8 +4,23 @@ from lit_iterative.datamodules.digits import Digits, DigitsData
 from lit_iterative.datamodules.domains import OtherLight
 from lit_iterative.datamodules.jitter import Jitter
 from lit_iterative.datamodules.mixing import Mixing
+from lit_iterative.datamodules.pairs import PairData
 from lit_iterative.datamodules.prompts import PromptData
 from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.datamodules.rooms import RoomsData
+from lit_iterative.datamodules.sum_pairs import SumPairsData
 from lit_iterative.datamodules.sums import SumsData
 
-__all__ = ["Digits", "DigitsData", "Jitter", "Mixing", "OtherLight", "PromptData", "Refreshable", "SumsData"]
+__all__ = [
+    "Digits",
+    "DigitsData",
+    "Jitter",
+    "Mixing",
+    "OtherLight",
+    "PairData",
+    "PromptData",
+    "Refreshable",
+    "RoomsData",
+    "SumPairsData",
+    "SumsData",
+]

@@ -25,10 +25,10 @@ class Rooms(Environment):
     ``take``, a line each. Taking the lamp ends the episode with the reward 1; every other action earns 0.
 
     Args:
-        size: Rooms on a side, from 2 to 9.
+        side: Rooms on a side, from 2 to 9.
 
     Raises:
-        PipelineError: If the size is out of its range.
+        PipelineError: If the side is out of its range.
 
     Example:
         >>> episode = Rooms(2).reset({"prompt": "lamp b2\n"}, seed=8)
@@ -40,11 +40,11 @@ class Rooms(Environment):
         Step(observation='lamp\n', done=True, reward=1.0)
     """
 
-    size: int = 3
+    side: int = 3
 
     def __post_init__(self) -> None:
-        if not 2 <= self.size <= 9:
-            raise PipelineError(f"Rooms(size) is {self.size}. Give 2 to 9 rooms on a side.")
+        if not 2 <= self.side <= 9:
+            raise PipelineError(f"Rooms(side) is {self.side}. Give 2 to 9 rooms on a side.")
 
     @property
     def requires(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ class Rooms(Environment):
         Raises:
             DataError: If the prompt does not name a room of the house.
         """
-        draw = generator("rooms", self.size, seed)
+        draw = generator("rooms", self.side, seed)
         doors = self._doors(draw)
         lamp = self._room(str(task["prompt"]))
         others = [room for room in doors if room != lamp]
@@ -70,14 +70,14 @@ class Rooms(Environment):
 
     def rooms(self) -> list[Room]:
         """Return all rooms, from the north-west on."""
-        return [(column, row) for row in range(self.size) for column in range(self.size)]
+        return [(column, row) for row in range(self.side) for column in range(self.side)]
 
     def _room(self, prompt: str) -> Room:
         known = {name_of(room): room for room in self.rooms()}
         found = known.get(prompt.strip().removeprefix("lamp "))
         if found is None:
             raise DataError(
-                f"The prompt {prompt!r} of Rooms({self.size}) names none of {', '.join(known)}. Give prompts such as "
+                f"The prompt {prompt!r} of Rooms({self.side}) names none of {', '.join(known)}. Give prompts such as "
                 "'lamp a1'; RoomsData makes them."
             )
         return found

@@ -87,10 +87,10 @@ def test_attempts_go_on_until_one_is_right():
     assert Retry().reset({"answer": None}, 0).step("12") == Step(done=True)
 
 
-@pytest.mark.parametrize("size", [2, 3, 9])
+@pytest.mark.parametrize("side", [2, 3, 9])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_lamp_is_always_to_be_found(size, seed):
-    house = Rooms(size)
+def test_the_lamp_is_always_to_be_found(side, seed):
+    house = Rooms(side)
     visit = house.reset({"prompt": "lamp b1\n"}, seed)
     actions = visit.shortest()
     steps = [visit.step(action) for action in actions]

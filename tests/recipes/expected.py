@@ -122,6 +122,16 @@ def improved_where_it_was_wrong(row: Row) -> bool:
     return (behind > 0) == (row["turn"] > 0) and abs(row["weight"] - weight) < 1e-6
 
 
+def expert_over_failure(row: Row) -> bool:
+    """Tell whether the expert's lines are learnt and the world's are not; a token is a character."""
+    lines = row["chosen"].splitlines(keepends=True)
+    acted = [place % 2 for place, line in enumerate(lines) for _ in line]  # the world begins
+    seen = row["rejected"].index("\n") + 1
+    own = row["rejected_mask"][:seen] == [0] * seen and 1 in row["rejected_mask"]
+    failed = row["scores.reward"] < 1 == row["scores.expert"]
+    return row["chosen"] == row["expert"] and row["chosen_mask"] == acted and own and failed
+
+
 def better_from_worse(row: Row) -> bool:
     read = len(row["prompt_ids"]) > len(row["prompt"] + row["rejected"])  # one token a character
     return right_over_wrong(row) and row["text"] != row["rejected"] and read and 0 < row["weight"] <= 1
@@ -229,6 +239,7 @@ EXPECTED = {
     "self_rehearsal": Expected("OwnOrGiven", "sft", rows=own_if_right, carried="EditInPlace"),
     "forward_translation": Expected("Accept", "sft", weights=BASE),
     "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
+    "eto": Expected("GoldOwn", "dpo", rows=expert_over_failure, kept="Threshold", reference=P),
     "rise": Expected(
         "TopCandidates", "sft", rows=improved_where_it_was_wrong, some=lambda r: r["turn"] > 0, kept="Threshold"
     ),

@@ -26,6 +26,13 @@ DIGITS = {
     "model": {"init_args": {"optimizer": {"init_args": {"lr": 0.01}}}},
     "data": {"init_args": {"mixing": {"rows_per_epoch": 960}, "batch_size": 32}},
 }
+PAIRS = {
+    "model": {"init_args": {"config": {**LLAMA, "hidden_size": 32}, "optimizer": {"init_args": {"lr": 0.02}}}},
+    "data": {"init_args": {"pairs": 48, "held_out": 8, "terms": 4, "batch_size": 8}},
+}
+ROOMS = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "batch_size": 32}}}
+#: What makes a recipe small, by the class of its data or its model; the first counts.
+SMALL = {"RoomsData": ROOMS, "LanguagePolicy": LANGUAGE, "BradleyTerryReward": PAIRS, "Classifier": DIGITS}
 #: Of what there is less.
 FEW = {"size": 6, "number": 20, "max_new_tokens": 12}
 
@@ -45,8 +52,9 @@ def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list
     for callback in callbacks:
         _shrink(callback["init_args"])
     trainer = {**QUIET, "callbacks": callbacks, "max_epochs": 4, "default_root_dir": str(folder)}
-    language = "LanguagePolicy" in "".join(path.read_text() for path in recipe.configs)
-    small = {"trainer": trainer, "control": None, **(LANGUAGE if language else DIGITS)}
+    texts = "".join(path.read_text() for path in recipe.configs)
+    size = next(small for part, small in SMALL.items() if f"class_path: {part}\n" in texts)
+    small = {"trainer": trainer, "control": None, **size}
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(small))
     cli = IterativeCLI([*recipe.arguments, "--config", str(path)])
