@@ -145,6 +145,8 @@ OPS: list[OpCase] = [
     OpCase(ops.Rewrite("{prompt}{text}?", "critique", 2, SHORT)),
     OpCase(ops.Rewrite("{text}!", sampling=SHORT, keep=True)),
     OpCase(ops.Rollout(Parrot(), 2, 3, SHORT), ONCE_ANSWERED),
+    OpCase(ops.Rules()),
+    OpCase(ops.Rules("prompt", form=".*[0-4]", forbidden=["3"], longest=30)),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
     OpCase(ScoredCanaries(share=0.4), judged()),
@@ -162,6 +164,7 @@ OPS: list[OpCase] = [
     OpCase(ops.VerifyWith(ends_with_answer, ["answer"])),
     OpCase(ops.WinRate(WHIM)),
     OpCase(ops.WinRate(WHIM, judgements=2, opponents=1)),
+    OpCase(ops.WrittenPrompts(ending="="), written()),
 ]
 
 #: Parts that need a language model, or a folder with one: their own tests check them on a small one.

@@ -40,6 +40,7 @@ from lit_iterative.ops.language.revisions import Revisions
 from lit_iterative.ops.language.reward import RewardModel
 from lit_iterative.ops.language.rewrite import Rewrite
 from lit_iterative.ops.language.rollout import Rollout
+from lit_iterative.ops.language.rules import Rules
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
 from lit_iterative.ops.language.self_instruct import SelfInstruct
@@ -56,6 +57,7 @@ from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.ops.language.verify import Verify, VerifyWith
 from lit_iterative.ops.language.vote import SelfConsistency
 from lit_iterative.ops.language.win_rate import WinRate
+from lit_iterative.ops.language.written_prompts import WrittenPrompts
 
 __all__ = [
     "Accept",
@@ -113,6 +115,7 @@ __all__ = [
     "RewardModel",
     "Rewrite",
     "Rollout",
+    "Rules",
     "RunCode",
     "Sample",
     "SelfCertainty",
@@ -132,4 +135,5 @@ __all__ = [
     "Verify",
     "VerifyWith",
     "WinRate",
+    "WrittenPrompts",
 ]
