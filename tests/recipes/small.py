@@ -34,7 +34,7 @@ ROOMS = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "batc
 #: What makes a recipe small, by the class of its data or its model; the first counts.
 SMALL = {"RoomsData": ROOMS, "LanguagePolicy": LANGUAGE, "BradleyTerryReward": PAIRS, "Classifier": DIGITS}
 #: Of what there is less.
-FEW = {"size": 6, "number": 20, "max_new_tokens": 12}
+FEW = {"size": 6, "number": 20, "max_new_tokens": 12, "simulations": 3, "depth": 3}
 
 
 def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list[Version]]:
@@ -64,7 +64,7 @@ def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list
 def _shrink(part: Any) -> None:
     """Make two rounds of one epoch, after two epochs of warm-up where there is one, of few inputs each."""
     if isinstance(part, dict):
-        part |= {name: value for name, value in FEW.items() if name in part}
+        part |= {name: min(FEW[name], part[name]) for name in FEW if isinstance(part.get(name), int)}
         if "when" in part:
             warmup = min(2, part["when"].get("warmup_epochs", 0))
             part["when"] = {"warmup_epochs": warmup, "every_n_epochs": 1, "max_rounds": 2}

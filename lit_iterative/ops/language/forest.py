@@ -31,6 +31,20 @@ class Expansion(NamedTuple):
     priors: Array
 
 
+class Weighed(NamedTuple):
+    """A step as the search found it when it went on from its state; what is found later changes values before.
+
+    Args:
+        place: Its row.
+        value: What it gains.
+        visits: How often the search came through.
+    """
+
+    place: int
+    value: float
+    visits: int
+
+
 class Forest:
     """A search tree for each prompt of a shard.
 
@@ -45,7 +59,7 @@ class Forest:
         self._draw, self._context = draw, context
         self._paths = [[Node()] for _ in range(states.num_rows)]
         self._tree = {path[0]: number for number, path in enumerate(self._paths)}
-        self._through: list[list[Node]] = [[] for _ in self._paths]
+        self._weighed: list[list[Weighed]] = [[] for _ in self._paths]
         self._drawn: list[pa.Table] = []
         self._done: list[bool] = []
         self._cut: list[bool] = []
@@ -72,10 +86,10 @@ class Forest:
 
     def go_on(self) -> None:
         """Let every search go on from the most valuable step, or end with it; one that has none cannot go on."""
-        for path, through in zip(self._paths, self._through, strict=True):
+        for path, weighed in zip(self._paths, self._weighed, strict=True):
             state = path[-1]
             if not state.final:
-                through.append(state)
+                weighed += [Weighed(child.place, gain(child), child.visits) for child in state.children]
                 whole = [child for child in state.children if not self._cut[child.place]]
                 if whole:
                     path.append(max(whole, key=gain))
@@ -87,10 +101,10 @@ class Forest:
         self._context.tally.mean("ended", [1.0] * len(ended) + [0.0] * (len(self._paths) - len(ended)))
         self._context.tally.mean("steps", ended)
         self._context.tally.mean("nodes", np.bincount(read(self._all, TREE), minlength=len(self._paths)))
-        nodes = [child for states in self._through for state in states for child in state.children]
-        rows = self._all.take(pa.array([node.place for node in nodes], pa.int64()))
-        value = np.array([gain(node) for node in nodes], dtype=np.float64)
-        visits = np.array([node.visits for node in nodes], dtype=np.int32)
+        steps = [step for tree in self._weighed for step in tree]
+        rows = self._all.take(pa.array([step.place for step in steps], pa.int64()))
+        value = np.array([step.value for step in steps], dtype=np.float64)
+        visits = np.array([step.visits for step in steps], dtype=np.int32)
         return write(rows, **{"scores.value": value}, visits=visits).drop_columns([TREE])
 
     @property

@@ -52,10 +52,10 @@ class TreeSearch(ModelOp):
         stream: Name of the draws.
 
     Requires ``prompt`` and ``prompt_ids``, and what the scorers need. Provides all steps of the states that it went
-    through, each as ``NextSteps`` does, with ``scores.value`` (float64, what the search found it to gain, ``Q``) and
-    ``visits`` (int32): the builder ``StepPairs`` compares those of a state. A step that was cut is never gone on from.
-    Measures ``ended`` (share of the searches that came to the end of a solution), ``steps`` (of these), ``nodes`` (of
-    a tree), and counts and measures what ``NextSteps`` does.
+    through, each as ``NextSteps`` does, with ``scores.value`` (float64, ``Q``, what it was found to gain) and
+    ``visits`` (int32), both as they were when the search went on: the builder ``StepPairs`` compares those of a state.
+    A step that was cut is never gone on from. Measures ``ended`` (share of the searches that came to the end of a
+    solution), ``steps`` (of these), ``nodes`` (of a tree), and counts and measures what ``NextSteps`` does.
 
     Raises:
         PipelineError: If a number is out of its range, the separator is empty, a scorer needs the whole table, or
