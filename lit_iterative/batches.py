@@ -47,11 +47,13 @@ class Batch:
             ones, mismatched completions may follow; of rankings, those of one row after those of another.
         columns: Numbers, one a row each: ``weight``, and those of reference log-probabilities and labels; of rankings,
             one a place as well.
+        total: What the sum of the rows' losses is divided by; the number of rows when left out.
     """
 
-    def __init__(self, sequences: Sequences, columns: dict[str, Tensor]) -> None:
+    def __init__(self, sequences: Sequences, columns: dict[str, Tensor], total: float | None = None) -> None:
         self.sequences = sequences
         self.columns = columns
+        self.total = len(self) if total is None else total
 
     @property
     def weight(self) -> Tensor:
@@ -64,11 +66,11 @@ class Batch:
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch on a device."""
         columns = {name: value.to(device, non_blocking=non_blocking) for name, value in self.columns.items()}
-        return type(self)(self.sequences.to(device, non_blocking), columns)
+        return type(self)(self.sequences.to(device, non_blocking), columns, self.total)
 
     def pin_memory(self) -> "Batch":
         """Return the batch in pinned memory."""
-        return type(self)(self.sequences.pin_memory(), {k: v.pin_memory() for k, v in self.columns.items()})
+        return type(self)(self.sequences.pin_memory(), {k: v.pin_memory() for k, v in self.columns.items()}, self.total)
 
 
 class Completions(Batch):

@@ -7,6 +7,7 @@ from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.pairs import PairData
 from lit_iterative.datamodules.prompts import PromptData
 from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.datamodules.reviewed_sums import ReviewedSumsData
 from lit_iterative.datamodules.rooms import RoomsData
 from lit_iterative.datamodules.sum_pairs import SumPairsData
 from lit_iterative.datamodules.sums import SumsData
@@ -20,6 +21,7 @@ __all__ = [
     "PairData",
     "PromptData",
     "Refreshable",
+    "ReviewedSumsData",
     "RoomsData",
     "SumPairsData",
     "SumsData",

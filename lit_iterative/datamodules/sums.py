@@ -95,5 +95,15 @@ def _sum(digits: tuple[int, ...]) -> str:
 def _worked(order: Any) -> str:
     """Return how digits are added in an order."""
     totals = np.cumsum(order)[1:]
+    return written(order, totals)
+
+
+def written(order: Any, totals: Any) -> str:
+    """Return a sum worked out: its digits in an order, and what is said to come out at each step.
+
+    Example:
+        >>> written([9, 7, 5], [16, 21])
+        '9+7=16+5=21'
+    """
     steps = "".join(f"+{digit}={total}" for digit, total in zip(order[1:], totals, strict=True))
     return f"{order[0]}{steps}"

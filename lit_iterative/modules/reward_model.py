@@ -1,20 +1,31 @@
 """BradleyTerryReward: a LightningModule that trains a reward model on pairs of completions."""
 
+from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor
-from torch.nn import functional
 
 from lit_iterative.batches import Batch, Pairs
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.judging.classifier import load_tokenizer, logits, pad_id
+from lit_iterative.generation.language import Prompt
+from lit_iterative.judging.classifier import SequenceClassifier, load_tokenizer, logits, pad_id
+from lit_iterative.losses.preferences import bradley_terry, preference_accuracy, reward_losses
+from lit_iterative.modules.alphabet import character_tokenizer
+from lit_iterative.ops.language.prompts import text_of
+
+__all__ = ["BradleyTerryReward", "bradley_terry"]
 
 
 class BradleyTerryReward(pl.LightningModule):
     """Trains a sequence classifier with one label to give chosen completions higher rewards than rejected ones.
+
+    Pairs may have a ``preference``, the probability that the chosen one is preferred, and may be judged ``pointwise``,
+    see :func:`~lit_iterative.losses.preferences.reward_losses`. In rounds over a pool of pairs, ``Predict`` asks for
+    the two rewards of each, of which the softmax is the probability that one or the other is preferred.
 
     ``export(folder)`` writes what the op ``RewardModel(folder)`` reads. Logs ``train_loss`` and ``train_accuracy``,
     ``val_loss`` and ``val_accuracy``: the share of pairs whose chosen completion has the higher reward, ties as 1/2.
@@ -24,18 +35,17 @@ class BradleyTerryReward(pl.LightningModule):
             classifier with one label.
         config: Arguments of a transformers configuration, for a model made on the spot, such as ``{model_type: llama,
             hidden_size: 96, ...}``; in place of ``path``.
-        tokenizer: Id or folder of the tokenizer to export beside the model; that of ``path`` when left out.
+        tokenizer: Id or folder of the tokenizer, which is exported beside the model; that of ``path`` when left out.
+        alphabet: Characters of a tokenizer that is made on the spot; in place of ``tokenizer``. The model's
+            ``vocab_size`` and special tokens follow from it.
         margin: By how much the chosen reward should be larger.
         seed: Seed of new weights.
         optimizer: Makes the optimiser from the parameters.
         lr_scheduler: Makes the learning-rate schedule, which steps once an epoch; none when left out.
 
     Raises:
-        SetupError: If there are both or neither of ``path`` and ``config``.
+        SetupError: If there are both or neither of ``path`` and ``config``, or both a tokenizer and an alphabet.
         DataError: If a batch has no pairs.
-
-    Source: Bradley and Terry, 1952; Ouyang et al., 2022, arXiv:2203.02155, equation 1; the margin, Touvron et al.,
-    2023, arXiv:2307.09288, equation 2.
     """
 
     def __init__(
@@ -44,6 +54,7 @@ class BradleyTerryReward(pl.LightningModule):
         config: dict[str, Any] | None = None,
         tokenizer: str | None = None,
         margin: float = 0.0,
+        alphabet: str | None = None,
         seed: int = 0,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = None,
@@ -56,11 +67,17 @@ class BradleyTerryReward(pl.LightningModule):
             )
         if config is not None and "model_type" not in config:
             raise SetupError(f"The config has the keys {sorted(config)}. Give model_type too, for example llama.")
+        if alphabet is not None and (tokenizer is not None or path is not None):
+            raise SetupError(
+                f"BradleyTerryReward has an alphabet, but also path={path!r} and tokenizer={tokenizer!r}. Leave the "
+                "alphabet out: it is for models that are made on the spot."
+            )
         self.margin = margin
         self.network: Any = None
         self._path = path
         self._config = config
         self._tokenizer = tokenizer if tokenizer is not None else path
+        self._alphabet = alphabet
         self._seed = seed
         self._optimizer = optimizer
         self._lr_scheduler = lr_scheduler
@@ -76,9 +93,50 @@ class BradleyTerryReward(pl.LightningModule):
             if self._path is not None:
                 network = AutoModelForSequenceClassification.from_pretrained(self._path, num_labels=1, dtype="float32")
             else:
-                config = AutoConfig.for_model(**{**(self._config or {}), "num_labels": 1})
+                config = AutoConfig.for_model(**{**(self._config or {}), **self._vocabulary(), "num_labels": 1})
                 network = AutoModelForSequenceClassification.from_config(config)
         self.network = network.train()  # transformers loads in evaluation mode, which Lightning would keep
+
+    def _vocabulary(self) -> dict[str, int]:
+        """Return what the configuration of a new model takes from its alphabet."""
+        if self._alphabet is None:
+            return {}
+        made = self.tokenizer
+        special = {f"{name}_token_id": int(getattr(made, f"{name}_token_id")) for name in ("pad", "bos", "eos")}
+        return {**special, "vocab_size": len(made)}
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The tokenizer, or none where nothing tells which it is."""
+        if self._alphabet is not None:
+            return character_tokenizer(self._alphabet)
+        return None if self._tokenizer is None else load_tokenizer(self._tokenizer)
+
+    # ---- what DataModules and ops ask -----------------------------------------------------------------
+
+    def encode_pair(self, prompt: Prompt, first: str, second: str) -> tuple[list[int], list[int], list[int]]:
+        """Return the tokens of a prompt and of two completions, as the op ``RewardModel`` reads them.
+
+        What the two have in common at the beginning counts as prompt.
+
+        Raises:
+            SetupError: If there is no tokenizer.
+            DataError: If one is longer than what the model reads.
+        """
+        self.configure_model()
+        reader = SequenceClassifier(self.network, self.tokenizer)
+        whole = [reader.encode(text_of(prompt), completion) for completion in (first, second)]
+        if max(map(len, whole)) > reader.context:
+            raise DataError(
+                f"A pair has {max(map(len, whole))} tokens, but the reward model reads {reader.context}: "
+                f"{str(prompt)[:60]!r}. Drop or shorten it, or take a model with a longer context."
+            )
+        shared = sum(1 for _ in takewhile(lambda tokens: tokens[0] == tokens[1], zip(*whole, strict=False)))
+        return whole[0][:shared], whole[0][shared:], whole[1][shared:]
+
+    def pseudo_label_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the rewards of both completions of every pair, ``(pairs, 2)``: the logits of which is preferred."""
+        return torch.stack(self.rewards(batch), dim=1)
 
     @property
     def pad_id(self) -> int:
@@ -100,6 +158,8 @@ class BradleyTerryReward(pl.LightningModule):
         chosen, rejected = logits(self.network, batch.sequences).squeeze(-1).chunk(2)
         return chosen, rejected
 
+    # ---- training and evaluation ----------------------------------------------------------------------
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss: the mean over all pairs of each one's loss, times its weight."""
         return self._step(batch, "train")
@@ -110,8 +170,8 @@ class BradleyTerryReward(pl.LightningModule):
 
     def _step(self, batch: Batch, stage: str) -> Tensor:
         chosen, rejected = self.rewards(batch)
-        loss = (batch.weight * bradley_terry(chosen, rejected, self.margin)).mean()
-        accuracy = ((chosen > rejected).float() + 0.5 * (chosen == rejected)).mean()
+        loss = (batch.weight * reward_losses(chosen, rejected, batch.columns, self.margin)).mean()
+        accuracy = preference_accuracy(chosen, rejected, batch.columns).mean()
         validates = stage == "val"
         options: dict[str, Any] = {"on_step": not validates, "on_epoch": validates, "sync_dist": validates}
         self.log(f"{stage}_loss", loss.detach(), batch_size=len(batch), **options)
@@ -131,17 +191,6 @@ class BradleyTerryReward(pl.LightningModule):
     def export(self, folder: str) -> None:
         """Write a folder that transformers and the op ``RewardModel`` load: the network, and its tokenizer if known."""
         self.configure_model()
-        tokenizer = None if self._tokenizer is None else load_tokenizer(self._tokenizer)
         self.network.save_pretrained(folder)
-        if tokenizer is not None:
-            tokenizer.save_pretrained(folder)
-
-
-def bradley_terry(chosen: Tensor, rejected: Tensor, margin: float = 0.0) -> Tensor:
-    """Return ``-log sigmoid(r_w - r_l - margin)`` of each pair, ``(pairs,)``.
-
-    Example:
-        >>> bradley_terry(torch.tensor([1.0]), torch.tensor([1.0])).exp()
-        tensor([2.])
-    """
-    return -functional.logsigmoid(chosen - rejected - margin)
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder)

@@ -240,6 +240,7 @@ EXPECTED = {
     "forward_translation": Expected("Accept", "sft", weights=BASE),
     "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
     "eto": Expected("GoldOwn", "dpo", rows=expert_over_failure, kept="Threshold", reference=P),
+    "self": Expected("Accept", "sft", rows=lambda r: r["scores.judge"] >= 0.5 and r["critique"] is not None),
     "rise": Expected(
         "TopCandidates", "sft", rows=improved_where_it_was_wrong, some=lambda r: r["turn"] > 0, kept="Threshold"
     ),
@@ -251,6 +252,7 @@ EXPECTED = {
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),
+    "list": Expected("SoftLabels", weights="NewAdapter", trained=("*.adapter?.*",), mixed="paired"),
     "noisy_student": Expected(
         "SoftLabels", proposed=("EMA",), rows=lambda r: max(r["label"]) >= 0.3, kept="Threshold", weights=SCRATCH
     ),

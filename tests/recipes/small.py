@@ -31,8 +31,15 @@ PAIRS = {
     "data": {"init_args": {"pairs": 48, "held_out": 8, "terms": 4, "batch_size": 8}},
 }
 ROOMS = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "batch_size": 32}}}
+REVIEWED = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "reviews": 64}}}
 #: What makes a recipe small, by the class of its data or its model; the first counts.
-SMALL = {"RoomsData": ROOMS, "LanguagePolicy": LANGUAGE, "BradleyTerryReward": PAIRS, "Classifier": DIGITS}
+SMALL = {
+    "ReviewedSumsData": REVIEWED,
+    "RoomsData": ROOMS,
+    "LanguagePolicy": LANGUAGE,
+    "BradleyTerryReward": PAIRS,
+    "Classifier": DIGITS,
+}
 #: Of what there is less.
 FEW = {"size": 6, "number": 20, "max_new_tokens": 12, "simulations": 3, "depth": 3}
 
