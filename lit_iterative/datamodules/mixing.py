@@ -33,6 +33,9 @@ class Mixing:
         label_at: Where the label stands in an item: an index, or a key.
         together: Whether rows of one prompt stand behind each other in an epoch. A batch then has fewer prompts, each
             of which is read once for all of its completions.
+        max_tokens: Tokens of a micro-batch at most: the rows of an optimiser's step are shared out among as many
+            micro-batches as that takes, of about as many tokens each. ``batch_size`` times ``accumulate_grad_batches``
+            goes on to say how many rows a step has, and what is accumulated is set anew for every round.
 
     Raises:
         DataError: If a number makes no sense, or options contradict each other.
@@ -44,6 +47,7 @@ class Mixing:
     rows_per_epoch: int | None = None
     label_at: int | str = 1
     together: bool = False
+    max_tokens: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.gold_share, int | float) and not 0 < self.gold_share < 1:
@@ -57,6 +61,11 @@ class Mixing:
             raise DataError("Rows that are sampled by their weights come in no turn. Choose another mode or weighting.")
         if self.rows_per_epoch is not None and self.rows_per_epoch < 1:
             raise DataError(f"rows_per_epoch is {self.rows_per_epoch}; it must be at least 1.")
+        if self.max_tokens is not None and (self.together or self.mode == "paired" or self.max_tokens < 1):
+            raise DataError(
+                f"max_tokens is {self.max_tokens}; it must be at least 1, and rows that are shared out by their tokens "
+                "can neither stay together nor come in two batches at a time. Leave out together or mode: paired."
+            )
 
     def at(self, version: Version) -> "Mixing":
         """Return how an epoch over a round is made: with the share that a schedule gives there.
@@ -109,6 +118,15 @@ class Rows(Dataset[Any]):
         raise SetupError(
             "Mixing(together=True) brings rows of one prompt together, but these rows have no prompts. Leave it out."
         )
+
+    @property
+    def tokens(self) -> Array:
+        """Tokens of every row, ``(rows,)``, for ``Mixing(max_tokens=...)``; a subclass says.
+
+        Raises:
+            SetupError: If it does not.
+        """
+        raise SetupError("Mixing(max_tokens=...) counts tokens, but these rows have none. Leave it out.")
 
     def labelled(self, index: int) -> Any:
         """Return a labelled item."""
@@ -223,13 +241,17 @@ def loader_like(loader: DataLoader[Any], rows: Rows, seed: int, replicas: int, r
         SetupError: If the loader's own sampler decides what an epoch is.
     """
     check_rebuildable(loader)
-    shuffle = not isinstance(loader.sampler, SequentialSampler)
     size = loader.batch_size or 1
-    sampler = RowSampler(rows, shuffle, seed, replicas, rank, size)
+    sampler = RowSampler(rows, shuffles(loader), seed, replicas, rank, size)
     single = rows.needs_several and sampler.num_samples % size == 1 and sampler.num_samples > size > 1
     drop_last = (loader.drop_last or single) and sampler.num_samples >= size
     options: dict[str, Any] = {**loader_options(loader), "persistent_workers": loader.persistent_workers}
     return DataLoader(rows, size, sampler=sampler, drop_last=drop_last, **options)
+
+
+def shuffles(loader: DataLoader[Any]) -> bool:
+    """Tell whether a loader draws rows in random order."""
+    return not isinstance(loader.sampler, SequentialSampler)
 
 
 def check_rebuildable(loader: DataLoader[Any]) -> None:

@@ -169,9 +169,23 @@ class TextRows(Rows):
         numbers: dict[tuple[int, ...], int] = {}
         return np.array([numbers.setdefault(tuple(ids), len(numbers)) for ids in (*golds, *made)])
 
+    @cached_property
+    def tokens(self) -> Array:
+        """Tokens of every row's prompt and completions, ``(rows,)``."""
+        golds = [] if self.gold is None else [self.gold[row] for row in range(self.golds)]
+        names = [name for name in self.table.column_names if name.endswith("_ids")]
+        return np.array(
+            [sum(_length(row[name]) for name in row) for row in (*golds, *self.table.select(names).to_pylist())]
+        )
+
     def made(self, row: int) -> Any:
         """Return a row as a dictionary."""
         return self.table.slice(row, 1).to_pylist()[0]
+
+
+def _length(ids: Sequence[Any]) -> int:
+    """Return the tokens of a text, or of several."""
+    return sum(_length(one) if isinstance(one, list) else 1 for one in ids)
 
 
 class PromptData(Refreshable, Examples):

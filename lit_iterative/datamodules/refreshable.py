@@ -5,10 +5,12 @@ from typing import Any, cast
 
 import lightning.pytorch as pl
 import numpy as np
+from lightning.pytorch.callbacks import GradientAccumulationScheduler
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch.utils.data import DataLoader
 
 from lit_iterative.columns import read
+from lit_iterative.datamodules.bins import binned_loader
 from lit_iterative.datamodules.mixing import Mixing, Rows, check_rebuildable, loader_like
 from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
@@ -34,6 +36,7 @@ class Refreshable(pl.LightningDataModule):
     _version: Version | None = None
     _store: Store | None = None
     _seed: int = 0
+    _accumulates: int | None = None
 
     # ---- what you may override ------------------------------------------------------------------------
 
@@ -104,7 +107,36 @@ class Refreshable(pl.LightningDataModule):
         trainer = self.trainer
         replicas, rank = (trainer.world_size, trainer.global_rank) if trainer is not None else (1, 0)
         seed = derive_seed(self._seed, "rows", -1 if self._version is None else self._version.round)
-        return loader_like(loader, rows, seed, replicas, rank)
+        if rows.mixing.max_tokens is None:
+            return loader_like(loader, rows, seed, replicas, rank)
+        made, parts = binned_loader(loader, rows, seed, replicas, rank, self._accumulated())
+        if trainer is not None:
+            trainer.accumulate_grad_batches = parts
+        return made
+
+    def _accumulated(self) -> int:
+        """Return how many batches the user's trainer accumulates, as it said before bins were made.
+
+        Raises:
+            SetupError: If that changes by itself.
+        """
+        if self.trainer is None:
+            return 1
+        callbacks: list[pl.Callback] = self.trainer.callbacks  # type: ignore[attr-defined]
+        if any(isinstance(callback, GradientAccumulationScheduler) for callback in callbacks):
+            raise SetupError(
+                "Mixing(max_tokens=...) and GradientAccumulationScheduler both say how many batches make a step. "
+                "Leave out one of them."
+            )
+        if self._accumulates is None:
+            self._accumulates = self.trainer.accumulate_grad_batches
+        return self._accumulates
+
+    def teardown(self, stage: str) -> None:
+        """Give the trainer back what it was told to accumulate."""
+        super().teardown(stage)
+        if self._accumulates is not None and self.trainer is not None:
+            self.trainer.accumulate_grad_batches, self._accumulates = self._accumulates, None
 
     # ---- what the callback calls ----------------------------------------------------------------------
 

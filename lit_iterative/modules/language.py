@@ -224,7 +224,7 @@ class LanguagePolicy(FittedModule):
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # 0: never
         if every and (self.global_step + 1) % every == 0:
             self._metrics.add(self.objective.metrics(batch, scored))
-        return weighted_mean(losses, batch.weight, total=len(batch))
+        return weighted_mean(losses, batch.weight, total=batch.total)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Log what was measured of the step, in its last micro-batch."""
