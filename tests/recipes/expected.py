@@ -31,6 +31,7 @@ class Expected:
         proposed: Who proposes: classes of actors, as the manifest names them.
         rows: What holds of every row of the last round.
         some: What holds of at least one of them.
+        together: What holds of all rows of the last round together.
         kept: The op that leaves out some of the candidates, besides the builder.
         reference: The actors of the reference; none without one.
         anchor: The actors of a second reference, to which the policy is held.
@@ -46,6 +47,7 @@ class Expected:
     proposed: tuple[str, ...] = ("Policy",)
     rows: Callable[[Row], bool] = lambda row: True
     some: Callable[[Row], bool] = lambda row: True
+    together: Callable[[list[Row]], bool] = lambda rows: True
     kept: str | None = None
     reference: tuple[str, ...] | None = None
     anchor: tuple[str, ...] | None = None
@@ -166,6 +168,16 @@ def written_by_the_rules(row: Row) -> bool:
     )
 
 
+def demonstrated(row: Row) -> bool:
+    return (row["chosen"] == row["gold"]) == (row["kind"] != "later") and row["chosen"] != row["rejected"]
+
+
+def in_ditto_s_shares(rows: list[Row]) -> bool:
+    total = sum(row["weight"] for row in rows)
+    parts = {kind: sum(row["weight"] for row in rows if row["kind"] == kind) / total for kind in ("online", "replay")}
+    return abs(parts["online"] - 0.7) < 1e-4 and abs(parts["replay"] - 0.2) < 1e-4
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -217,6 +229,7 @@ EXPECTED = {
     ),
     "spin": Expected("GoldOwn", "spin", rows=gold_over_own, reference=P),
     "self_contrast": Expected("GivenRanking", "softmax_dpo", rows=gold_at_the_head, reference=PB),
+    "ditto": Expected("Branches", "dpo", rows=demonstrated, together=in_ditto_s_shares, reference=PB),
     "regularised_spin": Expected("GoldOwn", "spin", PP, rows=gold_over_own, reference=("Policy", "AtRound")),
     "sppo_hard": Expected("BestWorst", "sppo_hard", rows=better_over_worse, reference=P),
     "rspo": Expected("BestWorst", "rspo", rows=won, kept="Stream", reference=P, anchor=PB),
