@@ -20,7 +20,7 @@ import lit_iterative.guards
 import lit_iterative.modules
 import lit_iterative.ops
 import lit_iterative.ops.language
-import lit_iterative.rounds  # noqa: F401
+import lit_iterative.rounds.adapters  # noqa: F401
 from lit_iterative import __version__, control
 from lit_iterative.callbacks.lines import LogLines, RoundLines, rounds_of
 from lit_iterative.entry import main

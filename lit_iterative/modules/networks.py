@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from lit_iterative.errors import SetupError
+from lit_iterative.modules.bottleneck import Bottleneck
 
 
 class SmallConvNet(nn.Module):
@@ -16,6 +17,8 @@ class SmallConvNet(nn.Module):
         dropout: Share of the features that are dropped in training.
         colours: Channels of the images.
         size: Height and width of the images, in pixels; at least 4.
+        adapter: Width of the adapters behind the first two convolutions, ``features.adapter0`` and
+            ``features.adapter1``; none when 0.
 
     Shapes:
         images ``(rows, colours, size, size)`` to logits ``(rows, classes)``.
@@ -30,13 +33,19 @@ class SmallConvNet(nn.Module):
     """
 
     def __init__(
-        self, channels: int = 16, classes: int = 10, dropout: float = 0.3, colours: int = 1, size: int = 8
+        self,
+        channels: int = 16,
+        classes: int = 10,
+        dropout: float = 0.3,
+        colours: int = 1,
+        size: int = 8,
+        adapter: int = 0,
     ) -> None:
         super().__init__()
-        if channels < 1 or colours < 1 or classes < 2 or size < 4:
+        if channels < 1 or colours < 1 or classes < 2 or size < 4 or adapter < 0:
             raise SetupError(
-                f"SmallConvNet has channels={channels}, classes={classes}, colours={colours}, size={size}. Give at "
-                "least one channel and colour, two classes and images of 4 pixels."
+                f"SmallConvNet has channels={channels}, classes={classes}, colours={colours}, size={size}, "
+                f"adapter={adapter}. Give at least one channel and colour, two classes and images of 4 pixels."
             )
         wide = 2 * channels
         self.features = nn.Sequential(
@@ -47,6 +56,8 @@ class SmallConvNet(nn.Module):
             nn.MaxPool2d(2),
             nn.Flatten(),
         )
+        if adapter:
+            self.features = _adapted(self.features, channels, adapter)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(wide * (size // 4) ** 2, classes)
 
@@ -54,6 +65,16 @@ class SmallConvNet(nn.Module):
         """Return the logits of every class, shape ``(rows, classes)``."""
         logits: Tensor = self.head(self.dropout(self.features(images)))
         return logits
+
+
+def _adapted(features: nn.Sequential, channels: int, width: int) -> nn.Sequential:
+    """Return the layers with an adapter behind each of the first two blocks; their own names stay."""
+    made = nn.Sequential()
+    for place, layer in enumerate(features):
+        made.add_module(str(place), layer)
+        if place in (2, 5):
+            made.add_module(f"adapter{place // 3}", Bottleneck(channels, width))
+    return made
 
 
 def _block(inputs: int, outputs: int) -> tuple[nn.Module, ...]:

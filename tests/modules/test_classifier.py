@@ -207,3 +207,27 @@ def test_checkpoint_holds_tensors_and_primitives_only(tmp_path: Path) -> None:
 def test_numbers_that_make_no_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(SetupError, match=message):
         Classifier(**{"model": nn.Linear(1, 2), "num_classes": 2, **wrong})
+
+
+def test_rows_that_contradict_the_labelled_ones_weigh_nothing(tmp_path: Path) -> None:
+    inputs, labels, _ = data(8)
+    module = make(reweigh=True, labelled_weight=0.0)
+    wrong = (labels + 1) % CLASSES
+    twice = torch.cat([inputs, inputs])
+    weighed = module._reweighed(unpack((inputs, labels)), unpack((twice, torch.cat([labels, wrong]))))
+    weights = weighed.weights
+    assert weights is not None
+    assert float(weights.sum()) == pytest.approx(1.0)
+    assert float(weights[:8].sum()) > float(weights[8:].sum())
+    before = [parameter.detach().clone() for parameter in module.parameters()]
+    loss = module.training_step({"labelled": (inputs, labels), "pseudo": (twice, torch.cat([labels, wrong]))}, 0)
+    losses = nn.functional.cross_entropy(module(twice), torch.cat([labels, wrong]), reduction="none")
+    assert loss.item() == pytest.approx((weights * losses).sum().item(), abs=1e-6)
+    assert all(parameter.equal(old) for parameter, old in zip(module.parameters(), before, strict=True))
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_without_a_second_part_nothing_is_weighed() -> None:
+    batch = data(6)[:2]
+    plain, reweighing = make(), make(reweigh=True, labelled_weight=0.0)
+    assert reweighing.training_step({"labelled": batch}, 0).item() == plain.training_step(batch, 0).item()
