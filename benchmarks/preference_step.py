@@ -242,7 +242,7 @@ def prepare(setting: Setting, folder: Path, steps: int) -> None:
 def measure(way: str, folder: Path, trl: str | None) -> dict[str, Any]:
     """Return what a process of its own measured."""
     here = Path(__file__)
-    command = [trl, here.with_name("peers.py")] if way == "TRL" else [sys.executable, here, "--worker", way]
+    command = [trl, here.with_name("_trl.py")] if way == "TRL" else [sys.executable, here, "--worker", way]
     done = subprocess.run([*map(str, command), str(folder)], capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{way}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)

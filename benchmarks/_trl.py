@@ -1,6 +1,6 @@
-"""Peers of ``preference_step.py`` that need an environment of their own: TRL's ``DPOTrainer``.
+"""The peer of ``preference_step.py`` that needs an environment of its own: TRL's ``DPOTrainer``.
 
-Run by the benchmark, never by itself: ``python peers.py FOLDER`` in an environment with TRL. The folder has the network
+Run by the benchmark, never by itself: ``python _trl.py FOLDER`` in an environment with TRL. The folder has the network
 (``model``), the pairs (``rows.json``) and the setting (``setting.json``). The same line is printed as by the workers of
 the benchmark. References are computed beforehand, activations are kept, and no gradient is clipped.
 """
