@@ -18,6 +18,7 @@ from lit_iterative.testing import CallbackCase, MergeCase, OpCase, candidates
 
 LEDGER = candidates(["scores.agreement"], rows=12, seed=5).select(["id", "scores.confidence", "scores.agreement"])
 
+KINDS = write(candidates(["weight"]), kind=[str(place % 3) for place in range(candidates().num_rows)])
 MARKED = ops.Constant("mark", 1.0)
 REWARDS = write(candidates(), logits=read(candidates(["logits"]), "logits")[:, :2])
 
@@ -76,6 +77,7 @@ OPS: list[OpCase] = [
     OpCase(ops.SoftMatch()),
     OpCase(ops.ExponentialWeights("scores.confidence", 0.5, 1.0, 2.0)),
     OpCase(ops.SoftWeights(power=2.0)),
+    OpCase(ops.Shares("kind", {"0": 0.7, "1": 0.2, "2": 0.1}), KINDS),
     OpCase(ops.Stream(5)),
     OpCase(ops.Stream(5, wrap=True)),
     OpCase(ops.SureOfBoth(), REWARDS),
@@ -83,9 +85,12 @@ OPS: list[OpCase] = [
     OpCase(ops.Threshold(0.5, "scores.margin", keep_above=False)),
     OpCase(ops.TopK(5)),
     OpCase(ops.TopK(2, per_class=True)),
+    OpCase(ops.Where("label", 1)),
+    OpCase(ops.Where("kind", "2"), KINDS),
 ]
 
 MERGES: list[MergeCase] = [
+    MergeCase(ops.Accumulate()),
     MergeCase(ops.Append()),
     MergeCase(ops.Append(max_age=1)),
     MergeCase(ops.Blend(0.3)),

@@ -9,7 +9,7 @@ from lit_iterative import answers
 from lit_iterative.columns import read, write
 from lit_iterative.generation.language import Sampling
 from lit_iterative.judging.rubric import Rubric
-from lit_iterative.ops import ScoredCanaries
+from lit_iterative.ops import Context, ScoredCanaries
 from lit_iterative.ops import language as ops
 from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
@@ -79,6 +79,18 @@ def written() -> pa.Table:
     return pa.table({"id": np.arange(23) * 7 % 101, "written": pa.array(texts, pa.list_(pa.string()))})
 
 
+POOLED = ["completion_ids", "scores.correct"]
+
+
+def recalled() -> pa.Table:
+    """Return a ledger that remembers candidates of some prompts, and of others."""
+    seen = write(
+        completions(POOLED[1:2]),
+        completion_ids=pa.array([[60 + row, 2] for row in range(completions().num_rows)], pa.list_(pa.int32())),
+    )
+    return ops.RememberCandidates(POOLED).remember(seen.slice(0, 4), Context(Pool([0], 1)))
+
+
 def rated() -> pa.Table:
     """Return pairs with a consistency, which is unknown for some."""
     values = [float("nan"), 0.0, 0.5, 1.0, 0.75] * 5
@@ -95,6 +107,7 @@ RANKED = write(
 WON = pa.table(
     {"id": np.arange(12), "chosen_score": np.linspace(0.5, 1, 12), "rejected_score": np.linspace(0.5, 0, 12)}
 )
+REJECTED = write(completions(), rejected=completions()["text"], rejected_ids=completions()["completion_ids"])
 WHIM = Whim(["Verdict: A", "Verdict: B", "Verdict: tie", "?"])
 GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
 
@@ -110,18 +123,22 @@ OPS: list[OpCase] = [
     OpCase(ops.BalanceScore("scores.reward", [0.5, 0.9]), completions(["scores.correct", "scores.reward"])),
     OpCase(ops.ConsistencyPreference(), rated()),
     OpCase(ops.ConsistencyPreference(average=False), rated()),
+    OpCase(ops.Branches([[ops.BestWorst("scores.correct")], [ops.GoldOwn()]]), completions_with_all()),
     OpCase(ops.Contexts({"good": "Right: {prompt}", "bad": "Wrong, not {answer}: {prompt}"}), ALONE),
     OpCase(ops.Demonstrate(Parrot()), write(ALONE, actions=pa.array([["b\n", "a\n"], None] * 12))),
     OpCase(ops.DistributionShift([{"prompt": "1+1=", "completion": "2"}])),
+    OpCase(ops.DiverseCandidates(2)),
     OpCase(ops.Divergence(), ALONE),
     OpCase(ops.Divergence(candidates=3)),
     OpCase(ops.Encode(), completions_with_all().drop_columns(["gold_ids"]), item=prompt_item),
     OpCase(ops.EvenLengths(), completions(["scores.implicit"])),
     OpCase(ops.ExtractAnswer()),
     OpCase(ops.ExtractAnswer(answers.AfterMarker())),
+    OpCase(ops.Growth("prompt"), ALONE),
     OpCase(ops.Hint("{prompt} It is {answer}. Why?"), ALONE),
     OpCase(ops.ImplicitReward()),
     OpCase(ops.ImplicitReward(beta=0.5, length_penalty=0.1)),
+    OpCase(ops.Join(["prompt", "answer"]), ALONE, item=prompt_item),
     OpCase(ops.Judge(Whim())),
     OpCase(ops.Judge(Whim(), GOOD, "probabilities")),
     OpCase(ops.Judge(Whim(["Score: 2"]), judgements=2, score="other")),
@@ -137,6 +154,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Prompts(), pa.table({"id": np.arange(23) * 7 % 101}), item=prompt_item),
     OpCase(ops.RankConsistency(TWO), completions(TWO)),
     OpCase(ops.Rationalise(2, SHORT), unsolved()),
+    OpCase(ops.RecallCandidates(POOLED), completions(POOLED[1:2]), ledger=recalled()),
     OpCase(ops.ReferenceLogProbs(), PAIRS),
     OpCase(ops.ReferenceLogProbs(role="anchor"), PAIRS),
     OpCase(ops.ReferenceLogProbs(of="completions")),
@@ -144,9 +162,13 @@ OPS: list[OpCase] = [
     OpCase(ops.Revisions("{prompt}{rejected}?", 1.0, 1.0), write(PAIRS, group=PAIRS["id"])),
     OpCase(ops.Rewrite("{prompt}{text}?", "critique", 2, SHORT)),
     OpCase(ops.Rewrite("{text}!", sampling=SHORT, keep=True)),
+    OpCase(ops.Rewrite("{text}>", sampling=SHORT, keep=True, tags={"answer": "prompt"})),
+    OpCase(ops.Roles({"a": "{prompt}", "b": "{prompt}{text}>"}), ALONE),
     OpCase(ops.Rollout(Parrot(), 2, 3, SHORT), ONCE_ANSWERED),
     OpCase(ops.Rules()),
     OpCase(ops.Rules("prompt", form=".*[0-4]", forbidden=["3"], longest=30)),
+    OpCase(ops.Replay(), REJECTED),
+    OpCase(ops.RememberCandidates(POOLED), completions(POOLED[1:2]), ledger=recalled()),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
     OpCase(ScoredCanaries(share=0.4), judged()),
@@ -157,6 +179,7 @@ OPS: list[OpCase] = [
     OpCase(ops.SelfInstruct(6, shots=3, own=1, sampling=SHORT), written().select(["id"]), item=prompt_item),
     OpCase(ops.SkipSolved(0.5, 0.9, column="scores.agreement"), ledger=LEDGER),
     OpCase(ops.SkipSolved(0.5, 0.9, revisit=1, column="scores.agreement"), ledger=LEDGER),
+    OpCase(ops.Split(), ALONE),
     OpCase(ops.TokenEntropy()),
     OpCase(ops.Turns(), rolled_out()),
     OpCase(ops.Verify()),
@@ -164,6 +187,7 @@ OPS: list[OpCase] = [
     OpCase(ops.VerifyWith(ends_with_answer, ["answer"])),
     OpCase(ops.WinRate(WHIM)),
     OpCase(ops.WinRate(WHIM, judgements=2, opponents=1)),
+    OpCase(ops.WriteLike(Whim(["1=2", "?", ""]), "Like {prompt}{text}:", "(?P<prompt>.*=)(?P<completion>.*)")),
     OpCase(ops.WrittenPrompts(ending="="), written()),
 ]
 

@@ -25,7 +25,7 @@ from lit_iterative.ops.diversity import Dedup, FarthestPoint
 from lit_iterative.ops.first_enough import FirstEnough
 from lit_iterative.ops.given_labels import GivenLabels
 from lit_iterative.ops.labels import HardLabels, Sharpen, SmoothLabels, SoftLabels
-from lit_iterative.ops.merge import Append, Blend, EditInPlace, KeepIfBetter, Merge, Replace
+from lit_iterative.ops.merge import Accumulate, Append, Blend, EditInPlace, KeepIfBetter, Merge, Replace
 from lit_iterative.ops.op import Op, check
 from lit_iterative.ops.pools import AllInputs, GrowingPool, RandomInputs, Stream
 from lit_iterative.ops.predict import Predict
@@ -35,12 +35,15 @@ from lit_iterative.ops.round_agreement import RoundAgreement
 from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Largest, Linear, Schedule, Steered, Steps
 from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Margin, MutualInformation
 from lit_iterative.ops.select import Quantile, Threshold, TopK
+from lit_iterative.ops.shares import Shares
 from lit_iterative.ops.softmatch import SoftMatch
 from lit_iterative.ops.sure_of_both import SureOfBoth
 from lit_iterative.ops.weights import ExponentialWeights, SoftWeights
+from lit_iterative.ops.where import Where
 
 __all__ = [
     "EMA",
+    "Accumulate",
     "Actor",
     "AdaMatch",
     "Agreement",
@@ -96,6 +99,7 @@ __all__ = [
     "RoundAgreement",
     "Schedule",
     "ScoredCanaries",
+    "Shares",
     "Sharpen",
     "Sinkhorn",
     "SmoothLabels",
@@ -109,5 +113,6 @@ __all__ = [
     "TestTimeAugmentation",
     "Threshold",
     "TopK",
+    "Where",
     "check",
 ]

@@ -27,7 +27,7 @@ class Constant(Op):
     """
 
     column: str
-    value: float | str
+    value: str | float
 
     def __post_init__(self) -> None:
         if self.column in ("id", "row"):

@@ -85,6 +85,30 @@ class Append(Merge):
 
 
 @dataclass(frozen=True)
+class Accumulate(Merge):
+    """Takes the new rows and all old ones, also those of inputs that have new rows: what a round made stays.
+
+    The result is by ascending ``id``, and for one input by round.
+
+    Raises:
+        DataError: If old and new rows do not have the same columns, when run.
+
+    Example:
+        >>> from lit_iterative.pool import Pool
+        >>> new, old = pa.table({"id": [1, 3], "label": [7, 7]}), pa.table({"id": [1, 2], "label": [5, 5]})
+        >>> Accumulate()(new, old, Context(Pool([0] * 4, 1)))["label"].to_pylist()
+        [5, 7, 5, 7]
+    """
+
+    def __call__(self, new: pa.Table, old: pa.Table | None, context: Context) -> pa.Table:
+        """Return all rows."""
+        if old is None:
+            return by_id(new)
+        new, old = alike(new, old, self)
+        return by_id(pa.concat_tables([old, new]))
+
+
+@dataclass(frozen=True)
 class EditInPlace(Merge):
     """Gives old rows what is new about their inputs: every column of the new row, at the place of the old one.
 
@@ -273,6 +297,19 @@ def decoded(table: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(field.type):
             table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
     return table.replace_schema_metadata(None)
+
+
+def joined(parts: list[pa.Table]) -> pa.Table:
+    """Return the rows of tables behind each other; a dictionary for ``source`` is built from them alone.
+
+    Example:
+        >>> part = pa.table({"source": pa.array(["a"]).dictionary_encode()})
+        >>> joined([part, part])["source"].chunk(0).dictionary.to_pylist()
+        ['a']
+    """
+    both = pa.concat_tables([decoded(part) for part in parts])
+    was = [part.schema.field("source").type for part in parts if "source" in part.column_names]
+    return encoded(both) if any(map(pa.types.is_dictionary, was)) else both
 
 
 def encoded(table: pa.Table) -> pa.Table:

@@ -95,6 +95,15 @@ def own_if_right(row: Row) -> bool:
     return row["scores.correct"] == 1 if row["own"] else row["text"] == row["gold"]
 
 
+def from_digits(row: Row) -> bool:
+    letters = row["prompt"][0].isalpha()
+    return row["language"] == "digits" and row["twin"][0].isdigit() == letters and row["chosen"] != row["rejected"]
+
+
+def in_both_languages(rounds: list[list[Row]]) -> bool:
+    return all({row["prompt"][0].isalpha() for row in rows} == {True, False} for rows in rounds)
+
+
 def past_rejected_future_chosen(rounds: list[list[Row]]) -> bool:
     past, future = ({row["id"]: row for row in rows} for rows in rounds)
     kept = all(past[id]["rejected_ids"] == row["rejected_ids"] for id, row in future.items())
@@ -132,6 +141,12 @@ def expert_over_failure(row: Row) -> bool:
     own = row["rejected_mask"][:seen] == [0] * seen and 1 in row["rejected_mask"]
     failed = row["scores.reward"] < 1 == row["scores.expert"]
     return row["chosen"] == row["expert"] and row["chosen_mask"] == acted and own and failed
+
+
+def grown_in_its_role(row: Row) -> bool:
+    """Tell whether a text is learnt from the prompt alone, or from the draft too; a token is a character."""
+    read = {"generator": row["prompt"], "extender": f"{row['prompt']}{row['draft']}>"}[row["role"]]
+    return len(row["prompt_ids"]) == 1 + len(read) and len(row["text"]) >= 1.3 * len(row["draft"])
 
 
 def better_from_worse(row: Row) -> bool:
@@ -178,6 +193,21 @@ def in_ditto_s_shares(rows: list[Row]) -> bool:
     return abs(parts["online"] - 0.7) < 1e-4 and abs(parts["replay"] - 0.2) < 1e-4
 
 
+def from_the_pool(rounds: list[list[Row]]) -> bool:
+    first, last = rounds
+    return not any(row["recalled"] for row in first) and any(row["recalled"] for row in last)
+
+
+def written_like_a_failure(row: Row) -> bool:
+    return row["scores.correct"] == 0 and row["like"].count("+") == 1 and row["source"].startswith("LocalJudge@")
+
+
+def gathers_what_was_written(rounds: list[list[Row]]) -> bool:
+    first, last = rounds
+    kept = [row["completion_ids"] for row in last if row["round"] == 0]
+    return kept == [row["completion_ids"] for row in first] and any(row["round"] == 1 for row in last)
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -208,7 +238,13 @@ EXPECTED = {
     ),
     "mbr": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
     "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
+    "dive": Expected(
+        "CorrectIncorrect", "dpo", rows=right_over_wrong, kept="DiverseCandidates", reference=P, rounds=from_the_pool
+    ),
     "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
+    "language_imbalance": Expected(
+        "ContrastivePrompts", "dpo", rows=from_digits, reference=P, rounds=in_both_languages
+    ),
     "process_self_rewarding": Expected(
         "StepPairs", "dpo", rows=behind_its_prefix, reference=P, rounds=goes_on_from_the_chosen
     ),
@@ -254,6 +290,9 @@ EXPECTED = {
     "self_instruct": Expected("Accept", "sft", carried="Append", weights=BASE),
     "eto": Expected("GoldOwn", "dpo", rows=expert_over_failure, kept="Threshold", reference=P),
     "self": Expected("Accept", "sft", rows=lambda r: r["scores.judge"] >= 0.5 and r["critique"] is not None),
+    "self_lengthen": Expected(
+        "Accept", "sft", rows=grown_in_its_role, some=lambda r: r["role"] == "extender", kept="Threshold"
+    ),
     "rise": Expected(
         "TopCandidates", "sft", rows=improved_where_it_was_wrong, some=lambda r: r["turn"] > 0, kept="Threshold"
     ),
@@ -261,6 +300,16 @@ EXPECTED = {
     "ssrm": Expected("HardLabels", rows=lambda r: r["scores.confidence"] >= 0.8, kept="Threshold"),
     "ids": Expected("SoftLabels", rows=smoothed, carried="Blend"),
     "ser": Expected("HardLabels", rows=sure_by_one_rule, kept="FirstEnough"),
+    "llm2llm": Expected(
+        "WriteLike",
+        "sft",
+        rows=written_like_a_failure,
+        kept="Threshold",
+        carried="Accumulate",
+        weights=BASE,
+        mixed="concat",
+        rounds=gathers_what_was_written,
+    ),
     "self_guide": Expected("Accept", "sft", rows=written_by_the_rules, kept="Threshold"),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),

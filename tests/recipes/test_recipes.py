@@ -61,6 +61,7 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     rows = versions[-1].table().to_pylist()
     assert rows, "the last round is empty"
     assert all(map(expected.rows, rows))
+    assert expected.together(rows)
     assert any(map(expected.some, rows))
     assert expected.rounds([version.table().to_pylist() for version in versions])
 

@@ -6,12 +6,15 @@ from lit_iterative.ops.language.add_prompts import AddPrompts
 from lit_iterative.ops.language.agreed_pairs import AgreedPairs
 from lit_iterative.ops.language.answer_entropy import AnswerEntropy
 from lit_iterative.ops.language.balance_score import BalanceScore
+from lit_iterative.ops.language.branches import Branches
+from lit_iterative.ops.language.candidate_pool import RecallCandidates, RememberCandidates
 from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.consistency import ConsistencyPreference, RankConsistency
 from lit_iterative.ops.language.cut_steps import CutSteps
 from lit_iterative.ops.language.dedup import DedupTokens
 from lit_iterative.ops.language.demonstrate import Demonstrate
 from lit_iterative.ops.language.divergence import Divergence
+from lit_iterative.ops.language.diverse import DiverseCandidates
 from lit_iterative.ops.language.encode import Encode
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.ops.language.first_drop import FirstDrop
@@ -19,11 +22,12 @@ from lit_iterative.ops.language.given_pairs import GoldOwn, OwnOverGiven, PastFu
 from lit_iterative.ops.language.given_ranking import GivenRanking
 from lit_iterative.ops.language.hint import Contexts, Hint
 from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
+from lit_iterative.ops.language.join import Join
 from lit_iterative.ops.language.judge import Judge
 from lit_iterative.ops.language.judge_pairs import JudgePairs
 from lit_iterative.ops.language.judges import LocalJudge, PolicyJudge
 from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIncorrect
-from lit_iterative.ops.language.length import Length, LengthPenalty
+from lit_iterative.ops.language.length import Growth, Length, LengthPenalty
 from lit_iterative.ops.language.likelihood import Likelihood, SelfCertainty, TokenEntropy
 from lit_iterative.ops.language.mismatched import Mismatched
 from lit_iterative.ops.language.next_steps import NextSteps
@@ -36,9 +40,11 @@ from lit_iterative.ops.language.prompts import Prompts
 from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.rationalise import Rationalise
 from lit_iterative.ops.language.reference import ReferenceLogProbs
+from lit_iterative.ops.language.replay import Replay
 from lit_iterative.ops.language.revisions import Revisions
 from lit_iterative.ops.language.reward import RewardModel
 from lit_iterative.ops.language.rewrite import Rewrite
+from lit_iterative.ops.language.roles import Roles
 from lit_iterative.ops.language.rollout import Rollout
 from lit_iterative.ops.language.rules import Rules
 from lit_iterative.ops.language.run_code import RunCode
@@ -47,6 +53,7 @@ from lit_iterative.ops.language.self_instruct import SelfInstruct
 from lit_iterative.ops.language.shift import DistributionShift
 from lit_iterative.ops.language.similarity import Similarity
 from lit_iterative.ops.language.solved import SkipSolved
+from lit_iterative.ops.language.split import Split
 from lit_iterative.ops.language.step_pairs import StepPairs
 from lit_iterative.ops.language.step_search import StepSearch
 from lit_iterative.ops.language.step_value import StepValue
@@ -57,6 +64,7 @@ from lit_iterative.ops.language.utility import MBRUtility
 from lit_iterative.ops.language.verify import Verify, VerifyWith
 from lit_iterative.ops.language.vote import SelfConsistency
 from lit_iterative.ops.language.win_rate import WinRate
+from lit_iterative.ops.language.write_like import WriteLike
 from lit_iterative.ops.language.written_prompts import WrittenPrompts
 
 __all__ = [
@@ -69,6 +77,7 @@ __all__ = [
     "BalanceScore",
     "BestRandom",
     "BestWorst",
+    "Branches",
     "Combine",
     "ConsistencyPreference",
     "Contexts",
@@ -80,6 +89,7 @@ __all__ = [
     "DistinctN",
     "DistributionShift",
     "Divergence",
+    "DiverseCandidates",
     "Encode",
     "EvenLengths",
     "ExtractAnswer",
@@ -87,8 +97,10 @@ __all__ = [
     "FirstDrop",
     "GivenRanking",
     "GoldOwn",
+    "Growth",
     "Hint",
     "ImplicitReward",
+    "Join",
     "Judge",
     "JudgePairs",
     "Length",
@@ -110,10 +122,14 @@ __all__ = [
     "RankedPairs",
     "Ranking",
     "Rationalise",
+    "RecallCandidates",
     "ReferenceLogProbs",
+    "RememberCandidates",
+    "Replay",
     "Revisions",
     "RewardModel",
     "Rewrite",
+    "Roles",
     "Rollout",
     "Rules",
     "RunCode",
@@ -123,6 +139,7 @@ __all__ = [
     "SelfInstruct",
     "Similarity",
     "SkipSolved",
+    "Split",
     "Standardise",
     "StepPairs",
     "StepSearch",
@@ -135,5 +152,6 @@ __all__ = [
     "Verify",
     "VerifyWith",
     "WinRate",
+    "WriteLike",
     "WrittenPrompts",
 ]
