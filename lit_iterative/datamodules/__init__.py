@@ -11,6 +11,8 @@ from lit_iterative.datamodules.reviewed_sums import ReviewedSumsData
 from lit_iterative.datamodules.rooms import RoomsData
 from lit_iterative.datamodules.sum_pairs import SumPairsData
 from lit_iterative.datamodules.sums import SumsData
+from lit_iterative.datamodules.tunes import TunesData
+from lit_iterative.datamodules.two_script_sums import TwoScriptSumsData
 
 __all__ = [
     "Digits",
@@ -25,4 +27,6 @@ __all__ = [
     "RoomsData",
     "SumPairsData",
     "SumsData",
+    "TunesData",
+    "TwoScriptSumsData",
 ]

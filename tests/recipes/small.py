@@ -32,10 +32,14 @@ PAIRS = {
 }
 ROOMS = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "batch_size": 32}}}
 REVIEWED = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "reviews": 64}}}
+TWO_SCRIPTS = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "translations": 64}}}
+TUNES = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "examples": 600, "batch_size": 32}}}
 #: What makes a recipe small, by the class of its data or its model; the first counts.
 SMALL = {
     "ReviewedSumsData": REVIEWED,
     "RoomsData": ROOMS,
+    "TunesData": TUNES,
+    "TwoScriptSumsData": TWO_SCRIPTS,
     "LanguagePolicy": LANGUAGE,
     "BradleyTerryReward": PAIRS,
     "Classifier": DIGITS,

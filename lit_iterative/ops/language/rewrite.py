@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from lit_iterative.columns import Array, write
+from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import PipelineError
 from lit_iterative.generation.language import Sampling
 from lit_iterative.ops.actors import Actor, Policy
@@ -41,11 +41,13 @@ class Rewrite(ModelOp):
         keep: Whether the candidates that were read stay, each in front of what was written from it; only where
             ``column`` is ``text``.
         stream: Name of the draws; that of the column when left out. Give two of one pipeline different ones.
+        tags: Columns in which what is written has the value of another column, such as ``{origin: twin_language}``
+            for a translation.
 
-    Requires ``group`` and the columns named; provides the column, and ``candidate`` (numbers in each group from 0);
-    for ``text`` also ``completion_ids``, ``finish`` and ``source``. Scores and all other columns stay those of what
-    was read: put scorers behind. Of a prompt that is a list of chat messages, the last user's is replaced by the
-    filled template. Counts and measures what ``Sample`` does.
+    Requires ``group`` and the columns named; provides ``candidate`` (numbers in each group from 0) and the column, with
+    why it ended in that of its name and ``_finish``; for ``text`` ``completion_ids``, ``finish`` and ``source``. Scores
+    and all other columns stay those of what was read: put scorers behind. Of a prompt that is a list of chat messages,
+    the last user's is replaced by the filled template. Counts and measures what ``Sample`` does.
 
     Raises:
         PipelineError: If the template has no place, ``n`` is below 1, or ``keep`` is set for another column.
@@ -63,6 +65,7 @@ class Rewrite(ModelOp):
     actor: Actor = field(default_factory=Policy)
     keep: bool = False
     stream: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
     scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
@@ -82,20 +85,29 @@ class Rewrite(ModelOp):
     def requires(self) -> tuple[str, ...]:
         """The candidates and what is filled in."""
         own = OWN if self.keep else ()
-        return tuple(dict.fromkeys(["group", *PLACE.findall(self.template), *own]))
+        return tuple(dict.fromkeys(["group", *PLACE.findall(self.template), *own, *self.tags, *self.tags.values()]))
 
     @property
     def provides(self) -> tuple[str, ...]:
         """What is written."""
-        return ("candidate", *(OWN if self.column == "text" else (self.column,)))
+        return ("candidate", *self._written_to, *self.tags)
+
+    @property
+    def _written_to(self) -> dict[str, str]:
+        """The columns that are written, and what of a completion goes there."""
+        if self.column == "text":
+            return {name: name for name in OWN}
+        return {self.column: "text", f"{self.column}_finish": "finish"}
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the candidates with what was written for them."""
         bounds = spans(table)
         made = self._written(table, context)
-        own = {name: made.column(name) for name in OWN}
         rows = table.take(pa.array(np.repeat(np.arange(table.num_rows), self.n)))
-        rows = write(rows, **(own if self.column == "text" else {self.column: made.column("text")}))
+        rows = write(rows, **{name: made.column(own) for name, own in self._written_to.items()})
+        for name in self.tags:
+            read(table, name)
+        rows = write(rows, **{name: read(rows, other) for name, other in self.tags.items()})
         times = self.n
         if self.keep:
             order = np.argsort([*range(table.num_rows), *np.repeat(np.arange(table.num_rows), self.n)], kind="stable")
@@ -106,8 +118,8 @@ class Rewrite(ModelOp):
         """Return completions of the filled template, ``n`` a row."""
         names = list(dict.fromkeys(PLACE.findall(self.template)))
         texts = [filled(self.template, row) for row in cells_of(table, names)]
-        read = write(table.select(["id"]), filled_ids=int_lists(encoded(table, texts, context)))
-        return Sample(self.n, self.sampling, self.actor, "filled_ids", self.stream or self.column)(read, context)
+        given = write(table.select(["id"]), filled_ids=int_lists(encoded(table, texts, context)))
+        return Sample(self.n, self.sampling, self.actor, "filled_ids", self.stream or self.column)(given, context)
 
 
 def _both(table: pa.Table, rows: pa.Table) -> pa.Table:

@@ -33,11 +33,20 @@ def written(text: str, id: int, candidate: int, stream: str = "text", round: int
     return MODEL.decode(MODEL.generate([MODEL.encode(text)], [seed], SHORT)[0].ids)
 
 
+def test_what_is_written_has_tags_of_its_own():
+    table = write(drafts(), language=pa.array(["x", "x", "y"]), other=pa.array(["p", "q", "r"]))
+    made = Rewrite("{text}>", sampling=SHORT, keep=True, tags={"language": "other"})(table, context())
+    assert made["language"].to_pylist() == ["x", "p", "x", "q", "y", "r"]
+    assert Rewrite("{text}>", tags={"language": "other"}).requires == ("group", "text", "language", "other")
+
+
 def test_a_critique_stands_beside_what_it_is_of():
     made = Rewrite("{prompt}|{text}?", "critique", sampling=SHORT)(drafts(), context())
-    assert made.drop_columns(["critique"]).to_pylist() == drafts().to_pylist()
+    assert made.drop_columns(["critique", "critique_finish"]).to_pylist() == drafts().to_pylist()
     filled = [("prompt 0|7?", 0, 0), ("prompt 0|9?", 0, 1), ("prompt 1|4?", 1, 0)]
     assert made["critique"].to_pylist() == [written(*row, stream="critique") for row in filled]
+    ends = [len(text) < 6 for text in made["critique"].to_pylist()]  # EOS is no part of the text
+    assert [finish == "stop" for finish in made["critique_finish"].to_pylist()] == ends
 
 
 def test_a_revision_becomes_the_candidate():
