@@ -8,8 +8,8 @@ import pyarrow as pa
 from lit_iterative import answers
 from lit_iterative.columns import read, write
 from lit_iterative.generation.language import Sampling
-from lit_iterative.judging.rubric import Rubric
-from lit_iterative.ops import Context, ScoredCanaries
+from lit_iterative.judging.rubric import Comparison, Rubric
+from lit_iterative.ops import ScoredCanaries
 from lit_iterative.ops import language as ops
 from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
@@ -84,10 +84,9 @@ POOLED = ["completion_ids", "scores.correct"]
 
 def recalled() -> pa.Table:
     """Return a ledger that remembers candidates of some prompts, and of others."""
-    seen = write(
-        completions(POOLED[1:2]),
-        completion_ids=pa.array([[60 + row, 2] for row in range(completions().num_rows)], pa.list_(pa.int32())),
-    )
+    table = completions(POOLED[1:2])
+    others = pa.array([[60 + row, 2] for row in range(table.num_rows)], pa.list_(pa.int32()))
+    seen = write(table, completion_ids=others)
     return ops.RememberCandidates(POOLED).remember(seen.slice(0, 4), Context(Pool([0], 1)))
 
 
@@ -109,6 +108,9 @@ WON = pa.table(
 )
 REJECTED = write(completions(), rejected=completions()["text"], rejected_ids=completions()["completion_ids"])
 WHIM = Whim(["Verdict: A", "Verdict: B", "Verdict: tie", "?"])
+ANSWERED = write(completions(), final=completions()["answer"])
+COMPARE = Comparison("{prompt}{first}{second}", {"a": 1.0, "b": 0.0}, "c")
+GRADE = Rubric("{prompt}{completion}", {"a": 1.0, "b": 0.0}, "c")
 GOOD = Rubric("{prompt}{completion}\n", {"yes": 1.0, "no": 0.0}, "Good:")
 
 OPS: list[OpCase] = [
@@ -130,6 +132,8 @@ OPS: list[OpCase] = [
     OpCase(ops.DiverseCandidates(2)),
     OpCase(ops.Divergence(), ALONE),
     OpCase(ops.Divergence(candidates=3)),
+    OpCase(ops.Elo(WHIM)),
+    OpCase(ops.Elo(WHIM, opponents=1)),
     OpCase(ops.Encode(), completions_with_all().drop_columns(["gold_ids"]), item=prompt_item),
     OpCase(ops.EvenLengths(), completions(["scores.implicit"])),
     OpCase(ops.ExtractAnswer()),
@@ -142,6 +146,8 @@ OPS: list[OpCase] = [
     OpCase(ops.Judge(Whim())),
     OpCase(ops.Judge(Whim(), GOOD, "probabilities")),
     OpCase(ops.Judge(Whim(["Score: 2"]), judgements=2, score="other")),
+    OpCase(ops.Judgements(GRADE, 2, SHORT)),
+    OpCase(ops.Judgements(COMPARE, 2, SHORT, against="final"), ANSWERED),
     OpCase(ops.JudgePairs(WHIM), pairs()),
     OpCase(ops.JudgePairs(WHIM, judgements=3, tie=0.2, turn=False, keep_unjudged=True), pairs()),
     OpCase(ops.JudgePairs(WHIM, reading="probabilities", tie=0.1), pairs()),
@@ -151,6 +157,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Mismatched(masked=True), masked()),
     OpCase(ops.PairWinRates(), WON),
     OpCase(ops.PassRate(), judged()),
+    OpCase(ops.PreferShort("scores.correct"), completions_with_all()),
     OpCase(ops.Prompts(), pa.table({"id": np.arange(23) * 7 % 101}), item=prompt_item),
     OpCase(ops.RankConsistency(TWO), completions(TWO)),
     OpCase(ops.Rationalise(2, SHORT), unsolved()),
@@ -171,6 +178,7 @@ OPS: list[OpCase] = [
     OpCase(ops.RememberCandidates(POOLED), completions(POOLED[1:2]), ledger=recalled()),
     OpCase(ops.RunCode(workers=2), programs()),
     OpCase(ops.Sample(2, SHORT), ONCE),
+    OpCase(ops.SampleBetween("Good: {prompt}", "Bad: {prompt}", 0.5, 2, SHORT), ALONE),
     OpCase(ScoredCanaries(share=0.4), judged()),
     OpCase(ScoredCanaries(share=0.4, confidence="scores.vote"), voted()),
     OpCase(ops.SelfCertainty()),

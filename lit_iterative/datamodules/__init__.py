@@ -3,6 +3,7 @@
 from lit_iterative.datamodules.digits import Digits, DigitsData
 from lit_iterative.datamodules.domains import OtherLight
 from lit_iterative.datamodules.jitter import Jitter
+from lit_iterative.datamodules.judged_sums import JudgedSumsData
 from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.pairs import PairData
 from lit_iterative.datamodules.prompts import PromptData
@@ -18,6 +19,7 @@ __all__ = [
     "Digits",
     "DigitsData",
     "Jitter",
+    "JudgedSumsData",
     "Mixing",
     "OtherLight",
     "PairData",

@@ -208,6 +208,16 @@ def gathers_what_was_written(rounds: list[list[Row]]) -> bool:
     return kept == [row["completion_ids"] for row in first] and any(row["round"] == 1 for row in last)
 
 
+def judged_rightly(row: Row) -> bool:
+    return row["scores.verdict"] == 1 and row["prompt"].endswith("?") and row["text"].split("\n")[-1] in (":0", ":1")
+
+
+def answers_and_judgements(rows: list[Row]) -> bool:
+    return all((row["kind"] == "judgement") == row["prompt"].endswith("?") for row in rows) and (
+        "judgement" in {row["kind"] for row in rows}
+    )
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -237,6 +247,10 @@ EXPECTED = {
         "Unpaired", "kto", ("Policy", "Policy", "Previous"), rows=judged_with_tool, kept="Stream", reference=P
     ),
     "mbr": Expected("BestWorst", "dpo", rows=better_over_worse, reference=P),
+    "meta_rewarding": Expected(
+        "Branches", "dpo", rows=better_over_worse, together=answers_and_judgements, kept="RandomInputs", reference=P
+    ),
+    "self_taught_evaluator": Expected("Accept", "sft", rows=judged_rightly),
     "cream": Expected("BestWorst", "soft_dpo", rows=lambda r: 0 <= r["preference"] <= 1, reference=P),
     "dive": Expected(
         "CorrectIncorrect", "dpo", rows=right_over_wrong, kept="DiverseCandidates", reference=P, rounds=from_the_pool

@@ -15,6 +15,7 @@ from lit_iterative.ops.language.dedup import DedupTokens
 from lit_iterative.ops.language.demonstrate import Demonstrate
 from lit_iterative.ops.language.divergence import Divergence
 from lit_iterative.ops.language.diverse import DiverseCandidates
+from lit_iterative.ops.language.elo import Elo
 from lit_iterative.ops.language.encode import Encode
 from lit_iterative.ops.language.extract import ExtractAnswer
 from lit_iterative.ops.language.first_drop import FirstDrop
@@ -25,6 +26,7 @@ from lit_iterative.ops.language.implicit import EvenLengths, ImplicitReward
 from lit_iterative.ops.language.join import Join
 from lit_iterative.ops.language.judge import Judge
 from lit_iterative.ops.language.judge_pairs import JudgePairs
+from lit_iterative.ops.language.judgements import Judgements
 from lit_iterative.ops.language.judges import LocalJudge, PolicyJudge
 from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIncorrect
 from lit_iterative.ops.language.length import Growth, Length, LengthPenalty
@@ -36,6 +38,7 @@ from lit_iterative.ops.language.own_or_given import OwnOrGiven
 from lit_iterative.ops.language.pair_win_rates import PairWinRates
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
+from lit_iterative.ops.language.prefer_short import PreferShort
 from lit_iterative.ops.language.prompts import Prompts
 from lit_iterative.ops.language.ranking import Ranking
 from lit_iterative.ops.language.rationalise import Rationalise
@@ -49,6 +52,7 @@ from lit_iterative.ops.language.rollout import Rollout
 from lit_iterative.ops.language.rules import Rules
 from lit_iterative.ops.language.run_code import RunCode
 from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.sample_between import SampleBetween
 from lit_iterative.ops.language.self_instruct import SelfInstruct
 from lit_iterative.ops.language.shift import DistributionShift
 from lit_iterative.ops.language.similarity import Similarity
@@ -90,6 +94,7 @@ __all__ = [
     "DistributionShift",
     "Divergence",
     "DiverseCandidates",
+    "Elo",
     "Encode",
     "EvenLengths",
     "ExtractAnswer",
@@ -103,6 +108,7 @@ __all__ = [
     "Join",
     "Judge",
     "JudgePairs",
+    "Judgements",
     "Length",
     "LengthPenalty",
     "Likelihood",
@@ -117,6 +123,7 @@ __all__ = [
     "PassRate",
     "PastFuture",
     "PolicyJudge",
+    "PreferShort",
     "Prompts",
     "RankConsistency",
     "RankedPairs",
@@ -134,6 +141,7 @@ __all__ = [
     "Rules",
     "RunCode",
     "Sample",
+    "SampleBetween",
     "SelfCertainty",
     "SelfConsistency",
     "SelfInstruct",

@@ -54,7 +54,7 @@ class Encode(Op):
         given = list(zip(places, strings_of(table, self.column), strict=True))
         with context.model().language(Member()) as model:  # all candidates of a prompt have the same
             known = {
-                (place, text): None if text is None else _after(model, dataset[place]["prompt"], text)
+                (place, text): None if text is None else following(model, dataset[place]["prompt"], text)
                 for place, text in set(given)
             }
         ids = [known[row] for row in given]
@@ -64,7 +64,13 @@ class Encode(Op):
         return write(table, **{f"{self.column}_ids": pa.array(ids, IDS)})
 
 
-def _after(model: LanguageModel, prompt: Prompt, text: str) -> list[int] | None:
-    """Return the tokens of a completion, unless they do not follow those of the prompt."""
+def following(model: LanguageModel, prompt: Prompt, text: str) -> list[int] | None:
+    """Return the tokens of a completion with EOS; none where they do not follow those of the prompt.
+
+    Args:
+        model: Knows the tokens.
+        prompt: In front of it.
+        text: The completion.
+    """
     before, after = model.encode_example(prompt, text)
     return after if before == model.encode(prompt) else None

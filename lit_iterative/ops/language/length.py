@@ -1,4 +1,4 @@
-"""Length: how long a completion is, and a score that makes length cost."""
+"""Length: how long a completion is, alone and beside its draft, and a score that makes length cost."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -53,6 +53,44 @@ class Length(Op):
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the table with the lengths."""
         return write(table, **{"scores.length": lengths(table, self.unit)})
+
+
+@dataclass(frozen=True)
+class Growth(Op):
+    """How many times as long a completion is as the text that it was made from.
+
+    Args:
+        column: That text.
+
+    Requires ``text`` and the column; provides ``scores.growth`` ``(rows,)``, float64: a ratio of characters, NaN where
+    there was nothing. Measures ``growth``.
+
+    Example:
+        >>> from lit_iterative.ops.language.testing import candidates
+        >>> from lit_iterative.pool import Pool
+        >>> table = candidates(["sixsix", "one"], draft=["six", ""])
+        >>> Growth()(table, Context(Pool([0], 1)))["scores.growth"].to_pylist()
+        [2.0, nan]
+    """
+
+    column: str = "draft"
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """Both texts."""
+        return ("text", self.column)
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The ratio."""
+        return ("scores.growth",)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the table with the ratios."""
+        pairs = zip(texts_of(table, "text"), texts_of(table, self.column), strict=True)
+        growth = np.array([len(text) / len(before) if before else np.nan for text, before in pairs], dtype=np.float64)
+        context.tally.mean("growth", growth)
+        return write(table, **{"scores.growth": growth})
 
 
 @dataclass(frozen=True)
