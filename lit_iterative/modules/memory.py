@@ -84,6 +84,7 @@ def training_advice(load: Load, saving: Saving) -> list[str]:
             f"Lower batch_size of the DataModule, here {load.rows}, and raise Trainer(accumulate_grad_batches) by as "
             "much, which keeps the rows of a step"
         )
+        advice.append("set Mixing(max_tokens) of the DataModule, by which rounds do so themselves")
     if not saving.checkpointing:
         advice.append("set LanguagePolicy(gradient_checkpointing=True)")
     advice.append(_shorter(load.tokens))
