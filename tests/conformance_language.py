@@ -9,7 +9,7 @@ from lit_iterative import answers
 from lit_iterative.columns import read, write
 from lit_iterative.generation.language import Sampling
 from lit_iterative.judging.rubric import Comparison, Rubric
-from lit_iterative.ops import ScoredCanaries
+from lit_iterative.ops import MCDropout, ScoredCanaries
 from lit_iterative.ops import language as ops
 from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
@@ -156,6 +156,9 @@ OPS: list[OpCase] = [
     OpCase(ops.Mismatched()),
     OpCase(ops.Mismatched(masked=True), masked()),
     OpCase(ops.PairWinRates(), WON),
+    OpCase(ops.OwnReward()),
+    OpCase(ops.OwnReward(MCDropout(2))),
+    OpCase(ops.PreferenceUncertainty(MCDropout(3)), PAIRS),
     OpCase(ops.PassRate(), judged()),
     OpCase(ops.PreferShort("scores.correct"), completions_with_all()),
     OpCase(ops.Prompts(), pa.table({"id": np.arange(23) * 7 % 101}), item=prompt_item),

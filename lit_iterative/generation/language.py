@@ -61,6 +61,30 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class TokenMixture:
+    """How two distributions of the next token, of a first and a second context, are one.
+
+    Args:
+        shares: The first one's share in every row, ``(rows,)``.
+        kind: ``arithmetic``, ``a p + (1 - a) q``, for shares from 0 to 1; or ``geometric``, ``p^a q^(1 - a)``,
+            normalised, where a share above 1 leads away from the second and one below 0 away from the first.
+
+    Raises:
+        PipelineError: If a share makes no sense.
+    """
+
+    shares: Sequence[float]
+    kind: Literal["arithmetic", "geometric"] = "arithmetic"
+
+    def __post_init__(self) -> None:
+        wrong = [share for share in self.shares if not math.isfinite(share)]
+        if self.kind == "arithmetic":
+            wrong += [share for share in self.shares if not 0 <= share <= 1]
+        if wrong:
+            raise PipelineError(f"A share of a mixture is {wrong[0]}. Give one from 0 to 1, or kind: geometric.")
+
+
+@dataclass(frozen=True)
 class TokenScores:
     """How likely a completion is, token by token, at temperature 1.
 
@@ -170,6 +194,37 @@ class LanguageModel(Protocol):
         self, prompts: Sequence[Tokens], completions: Sequence[Tokens], details: bool = False
     ) -> list[TokenScores]:
         """Return how likely each completion is, in the numerics of the training forward."""
+
+
+@runtime_checkable
+class MixingModel(Protocol):
+    """A language model that also draws between two contexts. ``LanguagePolicy`` is one."""
+
+    def generate_mixed(
+        self, contexts: Sequence[tuple[Tokens, Tokens]], mixture: TokenMixture, seeds: Sequence[int], sampling: Sampling
+    ) -> list[Completion]:
+        """Return a completion of every two contexts.
+
+        Args:
+            contexts: The first and the second, as token ids.
+            mixture: How the two distributions of every token are one.
+            seeds: For each, the seed of its draws.
+            sampling: How to draw.
+        """
+
+
+def mixing_model(model: LanguageModel) -> MixingModel:
+    """Return a language model that draws between contexts.
+
+    Raises:
+        SetupError: If it does not.
+    """
+    if not isinstance(model, MixingModel):
+        raise SetupError(
+            f"This op draws between two contexts, but {type(model).__name__} has no generate_mixed. Use "
+            "LanguagePolicy, or give your LightningModule the method."
+        )
+    return model
 
 
 def language_model(module: Any) -> LanguageModel:

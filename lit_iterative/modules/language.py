@@ -16,29 +16,26 @@ from torch import Tensor
 from lit_iterative.batches import Batch
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.generation.in_process import InProcess
-from lit_iterative.generation.language import Backend, Completion, Prompt, Sampling, Target, TokenScores
+from lit_iterative.generation.language import Backend, Prompt, TokenScores
 from lit_iterative.losses.log_probs import score
 from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modes import evaluating
 from lit_iterative.modules import adapters
 from lit_iterative.modules.backbone import Backbone, LoRA
-from lit_iterative.modules.compiling import compiled, uncompiled
-from lit_iterative.modules.fitting import FittedModule
+from lit_iterative.modules.compiling import compiled
 from lit_iterative.modules.folders import whole_folder
 from lit_iterative.modules.held_out import HeldOut
 from lit_iterative.modules.memory import Load, Saving, advised, scoring_advice
 from lit_iterative.modules.objective import Objective, reference_error
 from lit_iterative.modules.rounding import arithmetic
+from lit_iterative.modules.sampling import SamplingModule
 from lit_iterative.modules.step_metrics import StepMetrics
 from lit_iterative.modules.text import Chat, TextCodec
 from lit_iterative.modules.trained import PROOF, check_restorable, check_restored, fingerprint, trained_part
 from lit_iterative.sequences import Tokens, pad
 
-#: The context of a model that names none, in tokens.
-UNLIMITED = 2**31
 
-
-class LanguagePolicy(FittedModule):
+class LanguagePolicy(SamplingModule):
     """Trains a causal LM on what rounds make, and lets them sample from it.
 
     Logs ``train_loss``, and on log steps what :class:`Objective` measures; in validation what :class:`HeldOut` does.
@@ -130,30 +127,6 @@ class LanguagePolicy(FittedModule):
                 f"is {self.context}: {str(prompt)[:60]!r}. Drop or shorten it, or take a model with a longer context."
             )
         return before, after
-
-    def decode(self, ids: Tokens) -> str:
-        """Return the text of tokens, without special ones."""
-        return self.codec.decode(ids)
-
-    @property
-    def pad_id(self) -> int:
-        """What batches are padded with."""
-        return self.codec.pad_id
-
-    def generate(self, prompts: Sequence[Tokens], seeds: Sequence[int], sampling: Sampling) -> list[Completion]:
-        """Return one completion a prompt; see :class:`~lit_iterative.generation.language.Engine`."""
-        stops = self.codec.stop_ids(self.network.generation_config)
-        target = Target(self.network, self.pad_id, stops, self.context, self.batch_size, self.decode)
-        longest = max(map(len, prompts), default=0) + sampling.max_new_tokens
-        advice = partial(scoring_advice, Load(self.batch_size, longest))
-        with advised("sampling", advice), uncompiled(self.compiler):
-            return self.sampler.engine(target).generate(prompts, seeds, sampling)
-
-    @property
-    def context(self) -> int:
-        """Tokens of prompt and completion at most."""
-        length = getattr(self.network.config.get_text_config(), "max_position_embeddings", None)
-        return UNLIMITED if length is None else int(length)
 
     @torch.no_grad()
     def log_probs(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lit_iterative.generation.forward import Member
-from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenScores
+from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenMixture, TokenScores
 from lit_iterative.seeds import generator
 from lit_iterative.sequences import Tokens
 
@@ -51,6 +51,13 @@ class FakeLanguage:
         """Return one completion a prompt; about one in eight tokens ends it."""
         return [self._completion(prompt, seed, sampling) for prompt, seed in zip(prompts, seeds, strict=True)]
 
+    def generate_mixed(
+        self, contexts: Sequence[tuple[Tokens, Tokens]], mixture: TokenMixture, seeds: Sequence[int], sampling: Sampling
+    ) -> list[Completion]:
+        """Return a completion of every two contexts, which depends on both and on the share."""
+        rows = zip(contexts, mixture.shares, seeds, strict=True)
+        return [self._completion([*a, *b, round(1000 * share)], seed, sampling) for (a, b), share, seed in rows]
+
     def _completion(self, prompt: Tokens, seed: int, sampling: Sampling) -> Completion:
         draw = generator(self._member, repr(list(prompt)), int(seed))
         written: list[int] = []
@@ -66,6 +73,11 @@ class FakeLanguage:
         """Return log-probabilities between -4 and 0, and as many entropies and divergences on request."""
         rows = zip(prompts, completions, strict=True)
         return [self._scores(prompt, completion, details) for prompt, completion in rows]
+
+    def rewards_of(self, prompts: Sequence[Tokens], completions: Sequence[Tokens]) -> list[float]:
+        """Return rewards between -2 and 2."""
+        rows = zip(prompts, completions, strict=True)
+        return [4 * generator(self._member, "reward", repr([list(part) for part in row])).random() - 2 for row in rows]
 
     def _scores(self, prompt: Tokens, completion: Tokens, details: bool) -> TokenScores:
         draw = generator(self._member, repr(list(prompt)), repr(list(completion)))

@@ -38,8 +38,10 @@ class Expected:
         carried: How rows of earlier rounds go on.
         weights: Where weights begin.
         mixed: How given rows and those of the round make up an epoch, where it is what makes the system.
+        memory: What holds of what the ops of the last round remember, by place and name.
         trained: Patterns of the parameters that alone are trained once rounds have begun; all when left out.
         rounds: What holds of the rows of the rounds together.
+        measured: What holds of the metrics of the rounds together.
     """
 
     built: str
@@ -54,8 +56,10 @@ class Expected:
     carried: str = "Replace"
     weights: str = "Continue"
     mixed: str | None = None
+    memory: Callable[[dict[str, Any]], bool] = lambda memory: True
     trained: tuple[str, ...] = ("*",)
     rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
+    measured: Callable[[list[Row]], bool] = lambda rounds: True
 
 
 def right_over_wrong(row: Row) -> bool:
@@ -218,6 +222,15 @@ def answers_and_judgements(rows: list[Row]) -> bool:
     )
 
 
+def some_pixels_labelled(row: Row) -> bool:
+    return len(row["label"]) == 256 and set(row["label"]) <= {-1, 0, 1, 2, 3} and max(row["label"]) >= 0
+
+
+def thresholds_of_classes(memory: dict[str, Any]) -> bool:
+    thresholds = memory["1:InstanceThresholds"]["thresholds"]
+    return len(set(thresholds)) > 1 and all(0 < value < 0.9 for value in thresholds[:1])
+
+
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
 BASE, SCRATCH = "ReinitFromBase", "ReinitFromScratch"
 EXPECTED = {
@@ -258,6 +271,13 @@ EXPECTED = {
     "dice": Expected("BestWorst", "dpo", rows=lambda r: r["chosen_score"] > r["rejected_score"], reference=P),
     "language_imbalance": Expected(
         "ContrastivePrompts", "dpo", rows=from_digits, reference=P, rounds=in_both_languages
+    ),
+    "only_prompting": Expected(
+        "ContrastivePrompts",
+        "dpo",
+        rows=lambda r: r["context"] == "positive" and r["chosen_ids"] != r["rejected_ids"],
+        reference=P,
+        measured=lambda rounds: [round["gap"] for round in rounds] == [1.0, 0.75],
     ),
     "process_self_rewarding": Expected(
         "StepPairs", "dpo", rows=behind_its_prefix, reference=P, rounds=goes_on_from_the_chosen
@@ -325,6 +345,7 @@ EXPECTED = {
         rounds=gathers_what_was_written,
     ),
     "self_guide": Expected("Accept", "sft", rows=written_by_the_rules, kept="Threshold"),
+    "hiast": Expected("MaskLabels", proposed=P, rows=some_pixels_labelled, memory=thresholds_of_classes),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),

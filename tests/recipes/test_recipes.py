@@ -25,7 +25,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     judge.save_pretrained(str(folder / "judge"))
     tokenizer.save_pretrained(str(folder / "judge"))
     reward = saved(folder / "reward", tokenizer=tokenizer)
-    return {"runs/reward_model": reward, "runs/reviewer": str(folder / "judge"), "runs/judge": str(folder / "judge")}
+    others = ("runs/reviewer", "runs/judge", "runs/teacher")
+    return {"runs/reward_model": reward, **dict.fromkeys(others, str(folder / "judge"))}
 
 
 def test_every_recipe_has_expectations() -> None:
@@ -45,7 +46,10 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
 
     assert first.weights != last.weights, "nothing was trained between the rounds"
     assert changed(tmp_path / "rounds", model) <= chosen(model, list(expected.trained)), "others were trained"
-    assert actors_of(phase, "Sample", "Predict", "StepSearch", "TreeSearch", "Rollout") == expected.proposed
+    assert (
+        actors_of(phase, "Sample", "Predict", "SampleBetween", "StepSearch", "TreeSearch", "Rollout")
+        == expected.proposed
+    )
     assert expected.built in ops
     assert actors_of(phase, "ReferenceLogProbs", role="reference") == expected.reference
     assert actors_of(phase, "ReferenceLogProbs", role="anchor") == expected.anchor
@@ -58,12 +62,14 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     if expected.loss is not None:
         objective = model.objective
         assert expected.loss in (objective.loss, objective.supervised)
+    assert expected.memory(last.memory)
     rows = versions[-1].table().to_pylist()
     assert rows, "the last round is empty"
     assert all(map(expected.rows, rows))
     assert expected.together(rows)
     assert any(map(expected.some, rows))
     assert expected.rounds([version.table().to_pylist() for version in versions])
+    assert expected.measured([version.manifest.metrics for version in versions])
 
 
 def test_a_recipe_with_a_base_leaves_its_run_in_a_folder_of_its_name() -> None:

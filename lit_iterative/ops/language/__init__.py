@@ -35,6 +35,7 @@ from lit_iterative.ops.language.mismatched import Mismatched
 from lit_iterative.ops.language.next_steps import NextSteps
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.own_or_given import OwnOrGiven
+from lit_iterative.ops.language.own_reward import OwnReward, PreferenceUncertainty
 from lit_iterative.ops.language.pair_win_rates import PairWinRates
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
@@ -119,11 +120,13 @@ __all__ = [
     "Novelty",
     "OwnOrGiven",
     "OwnOverGiven",
+    "OwnReward",
     "PairWinRates",
     "PassRate",
     "PastFuture",
     "PolicyJudge",
     "PreferShort",
+    "PreferenceUncertainty",
     "Prompts",
     "RankConsistency",
     "RankedPairs",
