@@ -35,6 +35,7 @@ CHANGE_NO_ROW = (
     language.AnswerEntropy,
     language.BalanceScore,
     language.DistinctN,
+    language.RememberCandidates,
     language.Divergence,
 )
 

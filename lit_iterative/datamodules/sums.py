@@ -32,9 +32,11 @@ class SumsData(PromptData):
         batch_size: Rows in a training step.
         eval_batch_size: Prompts in a validation step.
         mixing: How examples and the rows of a round make up an epoch.
+        seeds: Whether the examples are sums of the prompts, the first of them, in place of others: the policy is then
+            asked about what it has learnt.
 
     Raises:
-        DataError: If there are not so many sums.
+        DataError: If there are not so many sums, or more seeds than prompts.
 
     Example:
         >>> data = SumsData(prompts=2, examples=1, held_out=1, orders=1)
@@ -42,7 +44,7 @@ class SumsData(PromptData):
         [{'prompt': '3+5+9+9+4=', 'completion': '9+9=18+4=22+5=27+3=30', 'answer': '30'}]
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # flat, so that YAML is
         self,
         prompts: int = 800,
         examples: int = 100,
@@ -54,7 +56,10 @@ class SumsData(PromptData):
         batch_size: int = 32,
         eval_batch_size: int = 500,
         mixing: Mixing = Mixing(mode="replace"),  # noqa: B008  # frozen
+        seeds: bool = False,
     ) -> None:
+        if seeds and examples > prompts:
+            raise DataError(f"SumsData has {examples} seeds, but {prompts} prompts. Give as many prompts, or more.")
         wanted = prompts + examples + held_out
         if wanted > 9**terms // 2:
             raise DataError(
@@ -66,10 +71,11 @@ class SumsData(PromptData):
         while len(sums) < wanted:
             sums[tuple(draw.integers(1, 10, size=terms).tolist())] = None
         drawn = list(sums)
+        worked = drawn[:examples] if seeds else drawn[prompts : prompts + examples]
         told, own = round(keys * prompts), generator(seed, "gold", terms)
         super().__init__(
             [_prompt(digits, own.permutation(digits), place < told) for place, digits in enumerate(drawn[:prompts])],
-            [_example(d, draw.permutation(d)) for d in drawn[prompts : prompts + examples] for _ in range(orders)],
+            [_example(d, draw.permutation(d)) for d in worked for _ in range(orders)],
             [{"prompt": _sum(digits), "answer": str(sum(digits))} for digits in drawn[prompts + examples :]],
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,

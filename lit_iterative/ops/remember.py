@@ -96,7 +96,7 @@ def _positions(ids: Array, known: Array) -> Array:
 def _joined(name: str, new: pa.Table, old: pa.Table, at_new: Array, at_old: Array) -> pa.Array:
     """Return a column of the ledger: the new value where there is one, else the old one, else nothing."""
     parts = [_plain(table.column(name)) for table in (new, old) if name in table.column_names]
-    if len({part.type for part in parts}) > 1:
+    if any(part.type != parts[0].type for part in parts):  # equal types may differ in the names of their fields
         raise DataError(
             f"The column {name!r} is {parts[0].type} in this round and {parts[1].type} in the ledger. Did the "
             "number of classes change? Remember it under another name, or start a new round store."

@@ -39,3 +39,12 @@ def test_keys_are_given_for_a_share_of_the_prompts():
 def test_too_few_sums_are_refused():
     with pytest.raises(DataError, match="more terms"):
         SumsData(prompts=100, terms=2)
+
+
+def test_seeds_are_sums_of_the_prompts() -> None:
+    data = SumsData(prompts=5, examples=3, orders=2, seeds=True)
+    prompts, examples = ([record["prompt"] for record in data.records(name)] for name in ("prompts", "examples"))
+    assert examples == [prompt for prompt in prompts[:3] for _ in range(2)]
+    assert not set(prompts) & {record["prompt"] for record in data.records("held_out")}
+    with pytest.raises(DataError, match="3 seeds, but 2 prompts"):
+        SumsData(prompts=2, examples=3, seeds=True)

@@ -34,6 +34,14 @@ ROOMS = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "batc
 REVIEWED = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "reviews": 64}}}
 TWO_SCRIPTS = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "translations": 64}}}
 TUNES = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "examples": 600, "batch_size": 32}}}
+SHAPES = {
+    "model": {"init_args": {"model": {"init_args": {"channels": 6}}}},
+    "data": {"init_args": {"labelled": 24, "pool": 16, "held_out": 8}},
+}
+SPOKEN = {
+    "model": {"init_args": {"model": {"init_args": {"channels": 16}}}},
+    "data": {"init_args": {"labelled": 32, "pool": 16, "held_out": 8}},
+}
 #: What makes a recipe small, by the class of its data or its model; the first counts.
 SMALL = {
     "ReviewedSumsData": REVIEWED,
@@ -43,6 +51,8 @@ SMALL = {
     "LanguagePolicy": LANGUAGE,
     "BradleyTerryReward": PAIRS,
     "Classifier": DIGITS,
+    "Segmenter": SHAPES,
+    "SpeechRecognizer": SPOKEN,
 }
 #: Of what there is less.
 FEW = {"size": 6, "number": 20, "max_new_tokens": 12, "simulations": 3, "depth": 3}

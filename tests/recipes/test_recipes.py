@@ -47,7 +47,17 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     assert first.weights != last.weights, "nothing was trained between the rounds"
     assert changed(tmp_path / "rounds", model) <= chosen(model, list(expected.trained)), "others were trained"
     assert (
-        actors_of(phase, "Sample", "Predict", "SampleBetween", "StepSearch", "TreeSearch", "Rollout")
+        actors_of(
+            phase,
+            "Sample",
+            "Predict",
+            "PredictDense",
+            "Transcribe",
+            "SampleBetween",
+            "StepSearch",
+            "TreeSearch",
+            "Rollout",
+        )
         == expected.proposed
     )
     assert expected.built in ops
