@@ -6,6 +6,7 @@ broken. ``OP_CHECKS``, ``MERGE_CHECKS`` and ``CALLBACK_CHECKS`` hold the single 
 
 from lit_iterative.testing.callbacks import CALLBACK_CHECKS, CallbackCase, check_callback
 from lit_iterative.testing.case import OpCase
+from lit_iterative.testing.environments import check_environment
 from lit_iterative.testing.expect import ConformanceError
 from lit_iterative.testing.fixtures import FakeForward, Source
 from lit_iterative.testing.merges import MERGE_CHECKS, MergeCase, check_merge
@@ -29,6 +30,7 @@ __all__ = [
     "candidates",
     "check_actor",
     "check_callback",
+    "check_environment",
     "check_merge",
     "check_op",
     "check_schedule",
