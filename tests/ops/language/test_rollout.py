@@ -196,10 +196,15 @@ def test_no_gradient_comes_from_what_the_environment_said():
     prompt = module.encode("7+5+1=")
     ids = [token for text, _ in said for token in module.encode(text)[1:]]
     mask = [weight for text, weight in said for _ in text]
-    row = {"prompt_ids": prompt, "completion_ids": ids, "completion_mask": mask, "weight": 1.0}
-    batch = Collate(module.pad_id)([row])
-    logits = module.network(batch.sequences.input_ids).logits.log_softmax(-1)[0]
-    places = [len(prompt) + place for place, weight in enumerate(mask) if weight]
-    wanted = sum(logits[place - 1, batch.sequences.input_ids[0, place]] for place in places)
-    torch.testing.assert_close(score(module.network, batch.sequences).sums[0], wanted)
-    assert score(module.network, batch.sequences).tokens.tolist() == [7]
+    rows = [  # of one prompt, which may be read once for both
+        {"prompt_ids": prompt, "completion_ids": ids, "completion_mask": weights, "weight": 1.0}
+        for weights in (mask, [1 - weight for weight in mask])
+    ]
+    batch = Collate(module.pad_id)(rows)
+    logits = module.network(batch.sequences.input_ids[:1]).logits.log_softmax(-1)[0]
+    scored = score(module.network, batch.sequences)
+    for row, said_by in enumerate((1.0, 0.0)):
+        places = [len(prompt) + place for place, weight in enumerate(mask) if weight == said_by]
+        wanted = sum(logits[place - 1, batch.sequences.input_ids[0, place]] for place in places)
+        torch.testing.assert_close(scored.sums[row], wanted)
+    assert scored.tokens.tolist() == [7, 4]
