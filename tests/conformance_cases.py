@@ -3,6 +3,8 @@
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
+import pyarrow as pa
 from torch.nn.functional import normalize
 
 from lit_iterative import ops, rounds
@@ -21,6 +23,21 @@ LEDGER = candidates(["scores.agreement"], rows=12, seed=5).select(["id", "scores
 KINDS = write(candidates(["weight"]), kind=[str(place % 3) for place in range(candidates().num_rows)])
 MARKED = ops.Constant("mark", 1.0)
 REWARDS = write(candidates(), logits=read(candidates(["logits"]), "logits")[:, :2])
+
+
+def pixels() -> pa.Table:
+    """Return what is predicted for every pixel of some images."""
+    table, draw = candidates(), np.random.default_rng(0)
+    classes = draw.integers(3, size=(table.num_rows, 6)).astype(np.int16)
+    confidence = draw.uniform(0.4, 1.0, size=classes.shape).astype(np.float32)
+    return write(table.select(["id"]), classes=classes, confidence=confidence, certain=confidence > 0.7)
+
+
+def spelled() -> pa.Table:
+    """Return texts, some of which are empty."""
+    table = candidates()
+    return write(table.select(["id"]), text=pa.array(["ab" * (row % 3) for row in range(table.num_rows)]))
+
 
 OPS: list[OpCase] = [
     OpCase(ops.AdaMatch()),
@@ -56,17 +73,21 @@ OPS: list[OpCase] = [
     OpCase(ops.GrowingPool(4, 3)),
     OpCase(ops.HardLabels()),
     OpCase(ops.HardLabels(keep_probs=True)),
+    OpCase(ops.InstanceThresholds(), pixels()),
     OpCase(ops.Margin()),
+    OpCase(ops.MaskLabels(), pixels()),
     OpCase(ops.MutualInformation()),
     OpCase(ops.PercentileCurriculum()),
     OpCase(ops.Predict()),
     OpCase(ops.Predict(MCDropout(3), keep_logits=True, keep_members=True)),
     OpCase(ops.Predict(output="probs")),
+    OpCase(ops.PredictDense()),
     OpCase(ops.Quantile(0.4)),
     OpCase(ops.RandomInputs(size=9)),
     OpCase(ops.RandomInputs(share=0.4)),
     OpCase(ops.Remember(["scores.confidence", "probs"]), ledger=LEDGER),
     OpCase(ops.RoundAgreement()),
+    OpCase(ops.SequenceLabels("ab"), spelled()),
     OpCase(ops.Sharpen(0.5)),
     OpCase(ops.Sinkhorn()),
     OpCase(ops.Sinkhorn(epsilon=0.5, prior=[0.5, 0.3, 0.2])),
@@ -77,6 +98,8 @@ OPS: list[OpCase] = [
     OpCase(ops.SoftMatch()),
     OpCase(ops.ExponentialWeights("scores.confidence", 0.5, 1.0, 2.0)),
     OpCase(ops.SoftWeights(power=2.0)),
+    OpCase(ops.SteadyMean("scores.gap", 0.6)),
+    OpCase(ops.SteadyMean("scores.gap", 0.3)),
     OpCase(ops.Shares("kind", {"0": 0.7, "1": 0.2, "2": 0.1}), KINDS),
     OpCase(ops.Stream(5)),
     OpCase(ops.Stream(5, wrap=True)),

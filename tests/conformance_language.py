@@ -155,6 +155,7 @@ OPS: list[OpCase] = [
     OpCase(ops.Likelihood(normalise=True)),
     OpCase(ops.Mismatched()),
     OpCase(ops.Mismatched(masked=True), masked()),
+    OpCase(ops.PairLikelihood(), PAIRS),
     OpCase(ops.PairWinRates(), WON),
     OpCase(ops.OwnReward()),
     OpCase(ops.OwnReward(MCDropout(2))),
@@ -191,6 +192,7 @@ OPS: list[OpCase] = [
     OpCase(ops.SkipSolved(0.5, 0.9, column="scores.agreement"), ledger=LEDGER),
     OpCase(ops.SkipSolved(0.5, 0.9, revisit=1, column="scores.agreement"), ledger=LEDGER),
     OpCase(ops.Split(), ALONE),
+    OpCase(ops.Steering("Good: {prompt}", "Bad: {prompt}", 0.5), PAIRS),
     OpCase(ops.TokenEntropy()),
     OpCase(ops.Turns(), rolled_out()),
     OpCase(ops.Verify()),
@@ -203,4 +205,4 @@ OPS: list[OpCase] = [
 ]
 
 #: Parts that need a language model, or a folder with one: their own tests check them on a small one.
-ELSEWHERE = {"RewardModel", "AcceptedSamples", "Export", "PreferencePairs", "MergeAdapter", "NewAdapter"}
+ELSEWHERE = {"Transcribe", "RewardModel", "AcceptedSamples", "Export", "PreferencePairs", "MergeAdapter", "NewAdapter"}

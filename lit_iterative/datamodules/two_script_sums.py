@@ -66,11 +66,6 @@ def _both_ways(worked: str) -> list[Record]:
 def _twins(record: Record) -> list[Record]:
     """Return a prompt in both scripts, each with what it is called in the other."""
     other = _in_letters(record)
-    names = ("digits", "letters")
-    return [
-        {**own, "twin": twin["prompt"], "language": language, "twin_language": twin_language}
-        for own, twin, language, twin_language in (
-            (record, other, *names),
-            (other, record, *reversed(names)),
-        )
-    ]
+    in_digits = {"twin": other["prompt"], "language": "digits", "twin_language": "letters"}
+    in_letters = {"twin": record["prompt"], "language": "letters", "twin_language": "digits"}
+    return [{**record, **in_digits}, {**other, **in_letters}]

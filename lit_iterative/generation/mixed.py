@@ -43,7 +43,7 @@ class MixedDecoder(Decoder):
         step = max(1, self._target.batch_size // 2)
         for start in range(0, len(contexts), step):
             rows = np.arange(start, min(start + step, len(contexts)))
-            given = self._padded([contexts[row][side] for side in (0, 1) for row in rows])
+            given = self._padded([contexts[row][side] for side in (0, 1) for row in rows.tolist()])
             mix = partial(mixed_logits, shares=shares[rows].to(self._model.device), kind=mixture.kind)
             with caching(self._model):
                 lengths[rows] = self._together(*given, mix, numbers[rows], sampling, rows, endings)

@@ -21,6 +21,7 @@ from lit_iterative.ops.constant import Constant
 from lit_iterative.ops.context import Context, OneRank
 from lit_iterative.ops.curriculum import PercentileCurriculum
 from lit_iterative.ops.dash import Dash
+from lit_iterative.ops.dense import InstanceThresholds, MaskLabels, PredictDense
 from lit_iterative.ops.diversity import Dedup, FarthestPoint
 from lit_iterative.ops.first_enough import FirstEnough
 from lit_iterative.ops.given_labels import GivenLabels
@@ -37,7 +38,9 @@ from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Mar
 from lit_iterative.ops.select import Quantile, Threshold, TopK
 from lit_iterative.ops.shares import Shares
 from lit_iterative.ops.softmatch import SoftMatch
+from lit_iterative.ops.steady import SteadyMean
 from lit_iterative.ops.sure_of_both import SureOfBoth
+from lit_iterative.ops.transcribe import SequenceLabels, Transcribe
 from lit_iterative.ops.weights import ExponentialWeights, SoftWeights
 from lit_iterative.ops.where import Where
 
@@ -79,11 +82,13 @@ __all__ = [
     "GrowingPool",
     "HardLabels",
     "Initial",
+    "InstanceThresholds",
     "KeepIfBetter",
     "Largest",
     "Linear",
     "MCDropout",
     "Margin",
+    "MaskLabels",
     "Merge",
     "MutualInformation",
     "OneRank",
@@ -91,6 +96,7 @@ __all__ = [
     "PercentileCurriculum",
     "Policy",
     "Predict",
+    "PredictDense",
     "Previous",
     "Quantile",
     "RandomInputs",
@@ -99,6 +105,7 @@ __all__ = [
     "RoundAgreement",
     "Schedule",
     "ScoredCanaries",
+    "SequenceLabels",
     "Shares",
     "Sharpen",
     "Sinkhorn",
@@ -106,6 +113,7 @@ __all__ = [
     "SoftLabels",
     "SoftMatch",
     "SoftWeights",
+    "SteadyMean",
     "Steered",
     "Steps",
     "Stream",
@@ -113,6 +121,7 @@ __all__ = [
     "TestTimeAugmentation",
     "Threshold",
     "TopK",
+    "Transcribe",
     "Where",
     "check",
 ]

@@ -40,6 +40,8 @@ class Expected:
         mixed: How given rows and those of the round make up an epoch, where it is what makes the system.
         memory: What holds of what the ops of the last round remember, by place and name.
         trained: Patterns of the parameters that alone are trained once rounds have begun; all when left out.
+        later: Patterns of those that alone are trained in the round after that, where it differs.
+        length: Rounds of the run; the last is looked at.
         rounds: What holds of the rows of the rounds together.
         measured: What holds of the metrics of the rounds together.
     """
@@ -58,6 +60,8 @@ class Expected:
     mixed: str | None = None
     memory: Callable[[dict[str, Any]], bool] = lambda memory: True
     trained: tuple[str, ...] = ("*",)
+    later: tuple[str, ...] = ()
+    length: int = 2
     rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
     measured: Callable[[list[Row]], bool] = lambda rounds: True
 
@@ -106,6 +110,17 @@ def from_digits(row: Row) -> bool:
 
 def in_both_languages(rounds: list[list[Row]]) -> bool:
     return all({row["prompt"][0].isalpha() for row in rows} == {True, False} for rows in rounds)
+
+
+def turned_in_the_bad_context(rows: list[Row]) -> bool:
+    kinds = [[row for row in rows if row["context"] == name] for name in ("plain", "positive", "negative")]
+    same = all(
+        (plain["chosen_ids"], plain["rejected_ids"])
+        == (good["chosen_ids"], good["rejected_ids"])
+        == (bad["rejected_ids"], bad["chosen_ids"])
+        for plain, good, bad in zip(*kinds, strict=True)
+    )
+    return same and len({len(kind) for kind in kinds}) == 1
 
 
 def past_rejected_future_chosen(rounds: list[list[Row]]) -> bool:
@@ -222,13 +237,36 @@ def answers_and_judgements(rows: list[Row]) -> bool:
     )
 
 
-def some_pixels_labelled(row: Row) -> bool:
-    return len(row["label"]) == 256 and set(row["label"]) <= {-1, 0, 1, 2, 3} and max(row["label"]) >= 0
+def of_pixels(row: Row) -> bool:
+    return len(row["label"]) == 256 and set(row["label"]) <= {-1, 0, 1, 2, 3}
+
+
+def some_of_both(rounds: list[list[Row]]) -> bool:
+    pixels = {pixel for row in rounds[-1] for pixel in row["label"]}
+    return -1 in pixels and len(pixels) > 1
 
 
 def thresholds_of_classes(memory: dict[str, Any]) -> bool:
     thresholds = memory["1:InstanceThresholds"]["thresholds"]
-    return len(set(thresholds)) > 1 and all(0 < value < 0.9 for value in thresholds[:1])
+    return len(set(thresholds)) > 1 and 0.9 not in thresholds[:1]
+
+
+def weighed_by_certainty(row: Row) -> bool:
+    known = row["component"] == "reward" or row["kind"] == "own"
+    return known and abs(row["weight"] - max(0.0, 1 - 1.4427 * row["scores.uncertainty"])) < 1e-3
+
+
+def both_components(rows: list[Row]) -> bool:
+    return {row["component"] for row in rows} == {"policy", "reward"}
+
+
+def spelled_as_heard(row: Row) -> bool:
+    letters = " efghinorstuvwxz"
+    return bool(row["label"]) and row["text"] == "".join(letters[token - 1] for token in row["label"])
+
+
+def helped_by_the_language(rounds: list[list[Row]]) -> bool:
+    return all(row["scores.lm"] < 0 and row["scores.ctc"] < 0 for row in rounds[-1])
 
 
 P, PI, PB, PP = ("Policy",), ("Initial",), ("AtRound",), ("Policy", "Previous")
@@ -278,6 +316,15 @@ EXPECTED = {
         rows=lambda r: r["context"] == "positive" and r["chosen_ids"] != r["rejected_ids"],
         reference=P,
         measured=lambda rounds: [round["gap"] for round in rounds] == [1.0, 0.75],
+    ),
+    "sso": Expected(
+        "ContrastivePrompts",
+        "dpo",
+        rows=lambda r: 0 < r["weight"] < (1 if r["context"] == "plain" else 0.5),
+        kept="SteadyMean",
+        reference=P,
+        together=turned_in_the_bad_context,
+        measured=lambda rounds: rounds[0]["steady_mean"] == rounds[0]["steady_target"] == rounds[1]["steady_target"],
     ),
     "process_self_rewarding": Expected(
         "StepPairs", "dpo", rows=behind_its_prefix, reference=P, rounds=goes_on_from_the_chosen
@@ -331,6 +378,23 @@ EXPECTED = {
         "TopCandidates", "sft", rows=improved_where_it_was_wrong, some=lambda r: r["turn"] > 0, kept="Threshold"
     ),
     "self_correction": Expected("Revisions", "sft", PB, rows=better_from_worse, carried="Append"),
+    "mutual_taught": Expected(
+        "ContrastivePrompts",
+        "dpo",
+        rows=lambda r: r["component"] == "reward" and r["chosen_ids"] != r["rejected_ids"],
+        trained=("reward.*",),
+        later=("network.*",),
+        length=3,
+    ),
+    "upo": Expected(
+        "Branches",
+        "dpo",
+        rows=weighed_by_certainty,
+        together=both_components,
+        reference=P,
+        weights=BASE,
+        trained=("reward.*",),
+    ),
     "ssrm": Expected("HardLabels", rows=lambda r: r["scores.confidence"] >= 0.8, kept="Threshold"),
     "ids": Expected("SoftLabels", rows=smoothed, carried="Blend"),
     "ser": Expected("HardLabels", rows=sure_by_one_rule, kept="FirstEnough"),
@@ -345,7 +409,10 @@ EXPECTED = {
         rounds=gathers_what_was_written,
     ),
     "self_guide": Expected("Accept", "sft", rows=written_by_the_rules, kept="Threshold"),
-    "hiast": Expected("MaskLabels", proposed=P, rows=some_pixels_labelled, memory=thresholds_of_classes),
+    "hiast": Expected("MaskLabels", proposed=P, rows=of_pixels, rounds=some_of_both, memory=thresholds_of_classes),
+    "wav2vec_self_training": Expected(
+        "SequenceLabels", rows=spelled_as_heard, weights=SCRATCH, mixed="concat", rounds=helped_by_the_language
+    ),
     "digits": Expected("HardLabels", carried="Blend", weights=SCRATCH),
     "confirmation_bias": Expected("SoftLabels", rows=soft_label),
     "curriculum_labeling": Expected("HardLabels", kept="PercentileCurriculum", weights=SCRATCH),

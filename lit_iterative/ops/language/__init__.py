@@ -36,6 +36,7 @@ from lit_iterative.ops.language.next_steps import NextSteps
 from lit_iterative.ops.language.novelty import DistinctN, Novelty
 from lit_iterative.ops.language.own_or_given import OwnOrGiven
 from lit_iterative.ops.language.own_reward import OwnReward, PreferenceUncertainty
+from lit_iterative.ops.language.pair_likelihood import PairLikelihood
 from lit_iterative.ops.language.pair_win_rates import PairWinRates
 from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
 from lit_iterative.ops.language.pass_rate import PassRate
@@ -59,6 +60,7 @@ from lit_iterative.ops.language.shift import DistributionShift
 from lit_iterative.ops.language.similarity import Similarity
 from lit_iterative.ops.language.solved import SkipSolved
 from lit_iterative.ops.language.split import Split
+from lit_iterative.ops.language.steering import Steering
 from lit_iterative.ops.language.step_pairs import StepPairs
 from lit_iterative.ops.language.step_search import StepSearch
 from lit_iterative.ops.language.step_value import StepValue
@@ -121,6 +123,7 @@ __all__ = [
     "OwnOrGiven",
     "OwnOverGiven",
     "OwnReward",
+    "PairLikelihood",
     "PairWinRates",
     "PassRate",
     "PastFuture",
@@ -152,6 +155,7 @@ __all__ = [
     "SkipSolved",
     "Split",
     "Standardise",
+    "Steering",
     "StepPairs",
     "StepSearch",
     "StepValue",
