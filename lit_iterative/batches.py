@@ -30,6 +30,7 @@ SIDES = ("chosen", "rejected", "completion", "mismatched")
 COLUMNS = {
     "prompt_ids",
     "weight",
+    "component",
     *NUMBERS["pairs"],
     *NUMBERS["completions"],
     "ranked_ids",
@@ -95,6 +96,9 @@ class Ranked(Batch):
 class Collate:
     """Makes a batch of rows; which kind, their columns decide.
 
+    Where rows have a ``component``, which part of a module they train, there is one batch for each, by its name; rows
+    without stand under ``policy``.
+
     Args:
         pad_id: What to pad with.
 
@@ -108,12 +112,21 @@ class Collate:
     def __init__(self, pad_id: int) -> None:
         self._pad_id = pad_id
 
-    def __call__(self, rows: Sequence[Row]) -> Batch:
-        """Return the batch.
+    def __call__(self, rows: Sequence[Row]) -> Any:
+        """Return the batch, or one for each component.
 
         Raises:
             DataError: If rows are of no kind, or of several.
         """
+        if all(row.get("component") is None for row in rows):
+            return self.batch(rows)
+        parts: dict[str, list[Row]] = {}
+        for row in rows:
+            parts.setdefault(row.get("component") or "policy", []).append(row)
+        return {name: self.batch(parts[name]) for name in sorted(parts)}
+
+    def batch(self, rows: Sequence[Row]) -> Batch:
+        """Return the batch of rows of one kind."""
         kind = _kind(rows)
         if kind is Pairs:
             return Pairs(self._sequences(rows, "chosen", "rejected"), _columns(rows, NUMBERS["pairs"]))

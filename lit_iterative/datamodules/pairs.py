@@ -195,7 +195,7 @@ class PairCollate(Collate):
 
     def __call__(self, rows: Sequence[Row]) -> Batch:
         """Return the batch."""
-        return super().__call__([{**row, "preference": _preference(row.get(LABEL))} for row in rows])
+        return self.batch([{**row, "preference": _preference(row.get(LABEL))} for row in rows])
 
 
 def _preference(label: Any) -> float | None:

@@ -16,6 +16,7 @@ from lit_iterative.judging.classifier import SequenceClassifier, load_tokenizer,
 from lit_iterative.losses.preferences import bradley_terry, preference_accuracy, reward_losses
 from lit_iterative.modules.alphabet import character_tokenizer
 from lit_iterative.ops.language.prompts import text_of
+from lit_iterative.sequences import Sequences
 
 __all__ = ["BradleyTerryReward", "bradley_terry"]
 
@@ -155,8 +156,12 @@ class BradleyTerryReward(pl.LightningModule):
                 f"A reward model is trained on pairs, but the batch holds {type(batch).__name__}. Put a builder of "
                 "pairs, such as BestWorst(), at the end of the pipeline."
             )
-        chosen, rejected = logits(self.network, batch.sequences).squeeze(-1).chunk(2)
+        chosen, rejected = self.score(batch.sequences).chunk(2)
         return chosen, rejected
+
+    def score(self, sequences: Sequences) -> Tensor:
+        """Return the reward of each sequence, ``(rows,)``, float32."""
+        return logits(self.network, sequences).squeeze(-1)
 
     # ---- training and evaluation ----------------------------------------------------------------------
 

@@ -64,6 +64,13 @@ class Continue(WeightPolicy):
 class ReinitFromBase(WeightPolicy):
     """Goes back to the weights and buffers from before training, in every round.
 
+    Args:
+        only: What the names of the weights begin with that go back, such as ``reward.`` where a reward model is
+            trained anew beside a policy that goes on; all when left out.
+
+    Raises:
+        SetupError: If there are none of that name, when applied.
+
     Example:
         >>> import torch
         >>> module, initial = nn.Linear(1, 1, bias=False), {"weight": torch.tensor([[7.0]])}
@@ -73,11 +80,15 @@ class ReinitFromBase(WeightPolicy):
         7.0
     """
 
+    only: str | None = None
     needs_initial = True
 
     def apply(self, module: nn.Module, context: SyncContext) -> bool:
         """Load the initial weights."""
-        load_into(module, context.initial())
+        chosen = {name: value for name, value in context.initial().items() if name.startswith(self.only or "")}
+        if not chosen:
+            raise SetupError(f"No weights have a name that begins with {self.only!r}. Name a part of the module.")
+        load_into(module, chosen)
         return True
 
 

@@ -58,21 +58,22 @@ SMALL = {
 FEW = {"size": 6, "number": 20, "max_new_tokens": 12, "simulations": 3, "depth": 3}
 
 
-def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list[Version]]:
-    """Run a recipe for two rounds; return its model and the rounds.
+def run(recipe: Recipe, folder: Path, models: dict[str, str], rounds: int = 2) -> tuple[Any, list[Version]]:
+    """Run a recipe for some rounds; return its model and the rounds.
 
     Args:
         recipe: The recipe.
         folder: Where to.
         models: Folders to put in place of the models that a recipe leaves to be given.
+        rounds: How many.
     """
     text = recipe.text
     for given, here in models.items():
         text = text.replace(given, here)
     callbacks = yaml.safe_load(text)["trainer"]["callbacks"]
     for callback in callbacks:
-        _shrink(callback["init_args"])
-    trainer = {**QUIET, "callbacks": callbacks, "max_epochs": 4, "default_root_dir": str(folder)}
+        _shrink(callback["init_args"], rounds)
+    trainer = {**QUIET, "callbacks": callbacks, "max_epochs": 2 + rounds, "default_root_dir": str(folder)}
     texts = "".join(path.read_text() for path in recipe.configs)
     size = next(small for part, small in SMALL.items() if f"class_path: {part}\n" in texts)
     small = {"trainer": trainer, "control": None, **size}
@@ -82,12 +83,12 @@ def run(recipe: Recipe, folder: Path, models: dict[str, str]) -> tuple[Any, list
     return cli.model, list(Store(str(folder / "rounds")).versions())
 
 
-def _shrink(part: Any) -> None:
-    """Make two rounds of one epoch, after two epochs of warm-up where there is one, of few inputs each."""
+def _shrink(part: Any, rounds: int) -> None:
+    """Make rounds of one epoch, after two epochs of warm-up where there is one, of few inputs each."""
     if isinstance(part, dict):
         part |= {name: min(FEW[name], part[name]) for name in FEW if isinstance(part.get(name), int)}
         if "when" in part:
             warmup = min(2, part["when"].get("warmup_epochs", 0))
-            part["when"] = {"warmup_epochs": warmup, "every_n_epochs": 1, "max_rounds": 2}
+            part["when"] = {"warmup_epochs": warmup, "every_n_epochs": 1, "max_rounds": rounds}
     for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
-        _shrink(inner)
+        _shrink(inner, rounds)

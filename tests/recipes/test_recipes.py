@@ -13,6 +13,11 @@ from tests.judging.classifiers import saved
 from tests.recipes.expected import EXPECTED, actors_of, changed, name_of, phase_of
 from tests.recipes.small import LLAMA, run
 
+#: Ops that propose.
+PROPOSERS = (
+    "Sample", "Predict", "PredictDense", "Transcribe", "SampleBetween", "StepSearch", "TreeSearch", "Rollout"
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -38,14 +43,18 @@ def test_every_recipe_has_expectations() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models: dict[str, str]) -> None:
     expected = EXPECTED[name]
-    model, versions = run(find_recipe(name), tmp_path, models)
-    first, last = (version.manifest for version in versions)
+    model, versions = run(find_recipe(name), tmp_path, models, expected.length)
+    first, *_, last = (version.manifest for version in versions)
     phase = phase_of(versions[-1])
     ops = [name_of(op) for op in phase["ops"]]
     counts = {op.name: (op.rows_in, op.rows_out) for op in last.ops}
 
     assert first.weights != last.weights, "nothing was trained between the rounds"
     assert changed(tmp_path / "rounds", model) <= chosen(model, list(expected.trained)), "others were trained"
+    if expected.later:
+        later = changed(tmp_path / "rounds", model, (1, 2))
+        assert later
+        assert later <= chosen(model, list(expected.later)), "others were trained in the second round"
     assert (
         actors_of(
             phase,

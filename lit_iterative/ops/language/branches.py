@@ -25,8 +25,8 @@ class Branches(ModelOp):
     Args:
         branches: At least two lists of ops that work on rows or groups.
 
-    Requires what the branches require, and provides what all of them provide. Columns that not all of them leave are
-    taken away. Counts and measures what their ops do, added up.
+    Requires what the branches require, and provides what all of them provide. Of columns that only some of them
+    provide, those stay that were there before. Counts and measures what their ops do, added up.
 
     Raises:
         PipelineError: If there are fewer than two branches, one is empty, or an op needs the whole table.
@@ -65,10 +65,9 @@ class Branches(ModelOp):
 
     @property
     def consumes(self) -> tuple[str, ...]:
-        """What one of the branches takes away, or not all of them leave."""
-        gone = dict.fromkeys(name for ops in self.branches for op in ops for name in op.consumes)
-        gone |= dict.fromkeys(name for ops in self.branches for name in _left(ops))
-        return tuple(name for name in gone if name not in self.provides)
+        """What one of the branches takes away and does not make anew."""
+        gone = [name for ops in self.branches for op in ops for name in op.consumes if name not in _left(ops)]
+        return tuple(dict.fromkeys(gone))
 
     @property
     def recalls(self) -> tuple[str, ...]:
