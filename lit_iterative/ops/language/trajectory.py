@@ -85,10 +85,10 @@ class Trajectory:
             self.finish = "stop"
 
     def _hear(self, observation: str) -> None:
-        """Add what the environment says, unweighted; without room for another token the episode is cut."""
+        """Add what the environment says, unweighted, as far as there is room; without any left the episode is cut."""
         if observation:
-            text = filled(self._template, {"observation": observation})
-            self._add(written(self._model, text), 0.0)
+            text, room = filled(self._template, {"observation": observation}), self._model.context - len(self.read)
+            self._add(written(self._model, text)[:room], 0.0)
         if len(self.read) >= self._model.context:
             self.finish = "length"
 

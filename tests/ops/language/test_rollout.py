@@ -112,6 +112,8 @@ def test_a_full_context_ends_a_rollout():
     assert made["turns"].to_pylist() == [[]] * 6
     assert set(made["finish"].to_pylist()) == {"length"}
     assert np.isnan(read(made, "scores.reward")).all()
+    lengths = [len(row["prompt_ids"] + row["completion_ids"]) for row in made.to_pylist()]
+    assert lengths == [14] * 6
 
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"turns": 0}, {"observation": "x"}, {"observation": "{prompt}"}])
