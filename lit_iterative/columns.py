@@ -52,11 +52,16 @@ def read(table: pa.Table, name: str) -> Array:
 
 
 def classes_of(table: pa.Table) -> Array | None:
-    """Return the class of every row, shape ``(rows,)``: its label, or the largest part of a soft label."""
+    """Return the class of every row, shape ``(rows,)``: its label, or the largest part of a soft label.
+
+    There is none where labels are no classes of rows: one for every pixel, or a sequence.
+    """
     if "label" not in table.column_names:
         return None
     label = read(table, "label")
-    return label.argmax(axis=1) if label.ndim == 2 else label
+    if label.ndim == 2:
+        return label.argmax(axis=1) if label.dtype.kind == "f" else None
+    return None if label.dtype.kind == "O" else label
 
 
 def write(table: pa.Table, **columns: Any) -> pa.Table:

@@ -20,7 +20,8 @@ class Relabelled(Rows):
         gold: The labelled data, or none.
         pool: The inputs of the pseudo-labelled rows.
         ids: Their ids, shape ``(rows,)``.
-        labels: Their labels, shape ``(rows,)`` for classes or ``(rows, classes)`` for soft labels.
+        labels: Their labels, shape ``(rows,)`` for classes, ``(rows, classes)`` in floating point for soft labels,
+            ``(rows, places)`` in integers for dense ones, or ``(rows,)`` arrays for sequences.
         weights: Their weights, shape ``(rows,)``.
         mixing: How items are made.
         relabel: Returns an item with another label.
@@ -64,7 +65,7 @@ class Relabelled(Rows):
 
     def _soften(self, item: Any) -> Any:
         """Turn the class of a labelled item into a distribution where pseudo-labels are soft."""
-        if self.labels.ndim == 1:
+        if self.labels.ndim == 1 or self.labels.dtype.kind != "f":  # classes, of rows or of pixels, or sequences
             return item
         label, classes = self.label_of(item), self.labels.shape[1]
         if not isinstance(label, int | np.integer | torch.Tensor) or not 0 <= int(label) < classes:

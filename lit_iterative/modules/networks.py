@@ -67,6 +67,45 @@ class SmallConvNet(nn.Module):
         return logits
 
 
+class SmallSegmentationNet(nn.Module):
+    """Three 3x3 convolutions with batch norm, the second of them dilated, and a class for every pixel.
+
+    Args:
+        channels: Channels of the convolutions.
+        classes: Number of classes.
+        colours: Channels of the images.
+
+    Shapes:
+        images ``(rows, colours, height, width)`` to logits ``(rows, classes, height, width)``.
+
+    Raises:
+        SetupError: If a number makes no sense.
+
+    Example:
+        >>> import torch
+        >>> SmallSegmentationNet(channels=4)(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 4, 16, 16])
+    """
+
+    def __init__(self, channels: int = 12, classes: int = 4, colours: int = 1) -> None:
+        super().__init__()
+        if channels < 1 or colours < 1 or classes < 2:
+            raise SetupError(
+                f"SmallSegmentationNet has channels={channels}, classes={classes}, colours={colours}. Give at least "
+                "one channel and colour and two classes."
+            )
+        wide = nn.Conv2d(channels, channels, 3, padding=2, dilation=2, bias=False)
+        self.features = nn.Sequential(
+            *_block(colours, channels), wide, nn.BatchNorm2d(channels), nn.ReLU(), *_block(channels, channels)
+        )
+        self.head = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of every pixel."""
+        logits: Tensor = self.head(self.features(images))
+        return logits
+
+
 def _adapted(features: nn.Sequential, channels: int, width: int) -> nn.Sequential:
     """Return the layers with an adapter behind each of the first two blocks; their own names stay."""
     made = nn.Sequential()

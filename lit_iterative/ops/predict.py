@@ -1,8 +1,7 @@
 """Predict: class probabilities of every input, by one forward pass over the pool."""
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +11,11 @@ from torch import Tensor
 from lit_iterative.columns import Array, read, write
 from lit_iterative.errors import DataError
 from lit_iterative.ops.actors import Actor, Policy
-from lit_iterative.ops.context import Context
-from lit_iterative.ops.op import Op
+from lit_iterative.ops.forward_op import ForwardOp
 
 
 @dataclass(frozen=True)
-class Predict(Op):
+class Predict(ForwardOp):
     """Runs the model over the inputs.
 
     The mean over the actor's members is the prediction. Batches never cross shards, so the same rows meet
@@ -47,7 +45,6 @@ class Predict(Op):
     output: Literal["logits", "probs"] = "logits"
     keep_logits: bool = False
     keep_members: bool = False
-    runs_model: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.keep_logits and self.output != "logits":
@@ -62,35 +59,9 @@ class Predict(Op):
     def _predicted(self) -> tuple[str, ...]:
         return ("probs", *(name for name in ("logits", "members") if getattr(self, f"keep_{name}")))
 
-    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
-        """Return one shard with its predictions."""
-        return next(self.map([table], context))
-
-    def map(self, shards: Iterable[pa.Table], context: Context) -> Iterator[pa.Table]:
-        """Stream over all shards of this rank with one loader, so that its workers start once."""
-        tables = list(shards)  # ids, and columns of earlier ops: small
-        batches = _Batches(tables, context)
-        outputs = self._outputs(batches, context)
-        rows_done, rows = 0, sum(table.num_rows for table in tables)
-        like = next(outputs) if not rows else None  # tells the width of a table without rows
-        for table in tables:
-            parts = [next(outputs) for _ in batches.starts(table)]
-            like = parts[0] if parts else like
-            yield self._joined(table, parts, like)
-            rows_done += table.num_rows
-            if context.progress is not None:
-                context.progress(rows_done, rows)
-        for _ in outputs:
-            pass  # passes that only keep the other ranks company
-
-    def _outputs(self, batches: "_Batches", context: Context) -> Iterator[dict[str, Array]]:
-        """Yield what the members say of each batch, reduced to the columns that are kept."""
-        members = self.actor.members
-        forward = context.model()
-        for index, batch in enumerate(context.pool.loader(batches)):
-            ids = batches.ids(index)
-            outputs = forward.run(batch, index, members, context.seed, context.round, str(ids[0]))
-            yield self._columns([self._tensor(output, len(ids), index) for output in outputs])
+    def columns(self, outputs: list[Any], rows: int, index: int) -> dict[str, Array]:
+        """Return the mean over the members, and what else is kept."""
+        return self._columns([self._tensor(output, rows, index) for output in outputs])
 
     def _columns(self, outputs: list[Tensor]) -> dict[str, Array]:
         outputs = [output.float() for output in outputs]
@@ -102,7 +73,8 @@ class Predict(Op):
             columns["members"] = torch.cat(probs, dim=1)
         return {name: value.cpu().numpy() for name, value in columns.items()}
 
-    def _joined(self, table: pa.Table, parts: list[dict[str, Array]], like: dict[str, Array] | None) -> pa.Table:
+    def joined(self, table: pa.Table, parts: list[dict[str, Array]], like: dict[str, Array] | None) -> pa.Table:
+        """Return a shard with its predictions, which must be probabilities."""
         columns: dict[str, Array] = {}
         for name in self._predicted:
             empty = [] if like is None else [like[name][:0]]
@@ -147,38 +119,3 @@ def _mean(tensors: list[Tensor]) -> Tensor:
 def _sums_to_one(output: Tensor) -> bool:
     sums = output.float().sum(dim=1)
     return bool((output >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3)
-
-
-class _Batches(Sequence[list[int]]):
-    """The positions of every batch of a rank, made when asked for, and as many more as another rank has.
-
-    Args:
-        tables: The shards of this rank.
-        context: The round.
-    """
-
-    def __init__(self, tables: list[pa.Table], context: Context) -> None:
-        self._pool, self._size = context.pool, context.pool.batch_size
-        shards = [read(table, "id") for table in tables]
-        self._places = [(ids, start) for ids in shards for start in range(0, len(ids), self._size)]
-        self._passes = max(1, context.ranks.max(len(self._places)))
-
-    def starts(self, table: pa.Table) -> range:
-        """Return the first row of every batch of a shard."""
-        return range(0, table.num_rows, self._size)
-
-    def __len__(self) -> int:
-        return self._passes
-
-    def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < self._passes:
-            raise IndexError(index)
-        positions: list[int] = self._pool.positions(self.ids(index)).tolist()
-        return positions
-
-    def ids(self, index: int) -> Array:
-        """Return the ids of a batch; those of the pool's first inputs where only another rank has as many."""
-        if index >= len(self._places):
-            return self._pool.keys[: self._size]
-        ids, start = self._places[index]
-        return ids[start : start + self._size]
