@@ -46,7 +46,8 @@ class Bottleneck(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the features with the addition."""
-        return features + self.up(torch.relu(self.down(features)))
+        added: Tensor = self.up(torch.relu(self.down(features)))
+        return features + added
 
 
 def bottlenecks(network: nn.Module, asked: str) -> Iterator[Bottleneck]:

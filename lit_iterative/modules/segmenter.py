@@ -84,7 +84,7 @@ class Segmenter(pl.LightningModule):
         images, labels = batch
         logits = self(images)
         known = (labels != IGNORED).sum().clamp(min=1)
-        loss = cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / known
+        loss: Tensor = cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum") / known
         if self.smooth:
             loss = loss + self.smooth * smoothing(logits, labels)
         if self.sharpen:
