@@ -14,7 +14,7 @@ from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.hint import PLACE, cells_of, encoded, filled
 from lit_iterative.ops.language.model_op import ModelOp
 from lit_iterative.ops.language.sample import Sample
-from lit_iterative.ops.language.tokens import ids_of, int_lists, spans, texts_of
+from lit_iterative.ops.language.tokens import column_of, ids_of, int_lists, spans, texts_of
 from lit_iterative.ops.op import Scope
 
 #: What a candidate has written itself.
@@ -105,9 +105,9 @@ class Rewrite(ModelOp):
         made = self._written(table, context)
         rows = table.take(pa.array(np.repeat(np.arange(table.num_rows), self.n)))
         rows = write(rows, **{name: made.column(own) for name, own in self._written_to.items()})
-        for name in self.tags:
-            read(table, name)
-        rows = write(rows, **{name: read(rows, other) for name, other in self.tags.items()})
+        for name in (*self.tags, *self.tags.values()):
+            read(table, name)  # refuses empty cells
+        rows = write(rows, **{name: column_of(rows, other) for name, other in self.tags.items()})
         times = self.n
         if self.keep:
             order = np.argsort([*range(table.num_rows), *np.repeat(np.arange(table.num_rows), self.n)], kind="stable")
