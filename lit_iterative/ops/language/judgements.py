@@ -16,7 +16,7 @@ from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.hint import encoded
 from lit_iterative.ops.language.model_op import ModelOp
 from lit_iterative.ops.language.sample import Sample
-from lit_iterative.ops.language.tokens import int_lists, texts_of
+from lit_iterative.ops.language.tokens import column_of, int_lists, texts_of
 from lit_iterative.ops.op import Scope
 from lit_iterative.seeds import generator
 
@@ -89,7 +89,7 @@ class Judgements(ModelOp):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the judgements of the candidates of one shard."""
-        turned = self._turned(table, context)
+        groups, turned = _groups(table, context), self._turned(table, context)
         questions = [self.rubric.ask(texts, context.seed) for texts in self._texts(table, turned)]
         asked = write(
             table,
@@ -97,7 +97,7 @@ class Judgements(ModelOp):
             prompt_ids=int_lists(encoded(table, [question.text for question in questions], context)),
         )
         made = Sample(self.n, self.sampling, self.actor, stream="judgements")(asked, context)
-        made = write(made, group=pa.array(np.repeat(_groups(table, context), self.n).tolist()))
+        made = write(made, group=groups.take(pa.array(np.repeat(np.arange(table.num_rows), self.n))))
         return self._scored(made, turned.repeat(self.n), questions, context)
 
     def _turned(self, table: pa.Table, context: Context) -> Array:
@@ -128,10 +128,12 @@ class Judgements(ModelOp):
         return write(made, **{"scores.verdict": verdict})
 
 
-def _groups(table: pa.Table, context: Context) -> list[int] | list[str]:
+def _groups(table: pa.Table, context: Context) -> pa.Array:
     """Return a name for every candidate, of the type that groups have: it follows from its group and its number."""
-    numbers = read(table, "candidate").tolist()
-    if pa.types.is_string(table.schema.field("group").type):
-        return [f"{group}/{number}" for group, number in zip(texts_of(table, "group"), numbers, strict=True)]
+    groups, numbers = column_of(table, "group"), read(table, "candidate").tolist()
+    if pa.types.is_string(groups.type):
+        return pa.array(
+            [f"{group}/{number}" for group, number in zip(groups.to_pylist(), numbers, strict=True)], pa.string()
+        )
     places = context.pool.positions(read(table, "id")).tolist()
-    return [place * MOST + number for place, number in zip(places, numbers, strict=True)]
+    return pa.array([place * MOST + number for place, number in zip(places, numbers, strict=True)], pa.int64())

@@ -19,7 +19,7 @@ from lit_iterative.ops.schedule import Schedule
 class PreferShort(Op):
     """Puts the shortest of the completions that are nearly the best above all others of its prompt.
 
-    Nearly the best are those whose score is at least ``(1 - tier) max + tier min``. A builder that takes the best then
+    Nearly the best are those whose score is at least ``max - tier (max - min)``. A builder that takes the best then
     takes a short one, so that length is not what is learnt: Meta-Rewarding (Wu et al., 2024, arXiv:2407.19594).
 
     Args:
@@ -65,6 +65,6 @@ class PreferShort(Op):
             known = start + np.flatnonzero(~np.isnan(score[start:end]))
             if len(known):
                 best, worst = score[known].max(), score[known].min()
-                near = known[score[known] >= (1 - tier) * best + tier * worst]
+                near = known[score[known] >= best - tier * (best - worst)]
                 short[near[lengths[near].argmin()]] = best + 1
         return write(table, **{"scores.short": short})
