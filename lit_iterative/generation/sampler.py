@@ -20,8 +20,8 @@ from lit_iterative.generation.products import quick_products
 from lit_iterative.generation.queue import Shared, grouped
 from lit_iterative.sequences import Tokens
 
-#: Tokens of prompts that are read in one pass.
-PREFILL = 4096
+#: Tokens of prompts that are read in one pass. With more, its memory is beyond what the prompts' keys and values take.
+PREFILL = 1024
 
 
 class Sampler:
