@@ -8,7 +8,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from lit_iterative.columns import keep, write
+from lit_iterative.columns import keep, read, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.generation.ctc import Transcript, beam_search
 from lit_iterative.generation.ngram import NGram
@@ -144,7 +144,7 @@ class SequenceLabels(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rows with a text, labelled."""
-        texts = [text or "" for text in table.column("text").to_pylist()]
+        texts = [str(text) for text in read(table, "text")]
         context.tally.count("empty", texts.count(""))
         table = keep(table, np.array([bool(text) for text in texts], dtype=bool))
         labels = [tokens_of(text, self.letters) for text in texts if text]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from lit_iterative.columns import look_up, read, write
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.tokens import keys_of, nested, repeats, spans
+from lit_iterative.ops.language.tokens import column_of, keys_of, nested, repeats, spans
 from lit_iterative.ops.merge import decoded
 from lit_iterative.ops.op import Op, Scope
 from lit_iterative.ops.remember import Remember
@@ -52,6 +52,11 @@ class RememberCandidates(Remember):
     def requires(self) -> tuple[str, ...]:
         """The groups and the columns to keep."""
         return ("group", *self.columns)
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        """Return the table as it is."""
+        column_of(table, "group")
+        return super().__call__(table, context)
 
     def remember(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the ledger with the candidates of this table."""
@@ -110,8 +115,12 @@ class RecallCandidates(Op):
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the candidates of this round and of earlier ones."""
-        table = write(decoded(table), recalled=np.zeros(table.num_rows, dtype=bool))
-        bounds = spans(table)
+        for name in self.columns:
+            if pa.types.is_floating(column_of(table, name).type):
+                read(table, name)  # a score that abstains is NaN; an empty cell is refused
+        keys_of(table, KEY)  # refuses empty cells
+        numbers, bounds = read(table, "candidate"), spans(table)
+        table = write(decoded(table), candidate=numbers, recalled=np.zeros(table.num_rows, dtype=bool))
         if context.ledger is None or POOLED + KEY not in context.ledger.column_names:
             context.tally.count("recalled", 0)
             return table
