@@ -3,7 +3,7 @@
 from torch import Tensor
 
 #: Room for so many tokens at least is added at a time.
-GROWTH = 32
+GROWTH = 16
 
 
 class Store:
@@ -20,13 +20,14 @@ class Store:
         self._layers: list[tuple[Tensor, Tensor]] = []
 
     def reserve(self, rows: int, length: int) -> None:
-        """Make room; what is there stays."""
+        """Make room for so many rows in use; what is there of them stays."""
         if rows <= self._rows and length <= self._length:
             return
-        if rows > self._rows:
-            self._rows = max(rows, self._rows + self._rows // 2)
         if length > self._length:
             self._length = min(self._longest, max(length, self._length + max(GROWTH, self._length // 2)))
+            self._rows = rows  # those that have ended need no more room
+        if rows > self._rows:
+            self._rows = max(rows, self._rows + self._rows // 2)
         for index, (keys, values) in enumerate(self._layers):  # layer by layer, so that only one is there twice
             self._layers[index] = (self._grown(keys), self._grown(values))
 
@@ -47,6 +48,6 @@ class Store:
         return like.new_zeros(self._rows, like.shape[1], self._length, like.shape[-1])
 
     def _grown(self, room: Tensor) -> Tensor:
-        grown = self._empty(room)
-        grown[: room.shape[0], :, : room.shape[2]] = room
+        grown, kept = self._empty(room), min(self._rows, room.shape[0])
+        grown[:kept, :, : room.shape[2]] = room[:kept]
         return grown

@@ -62,13 +62,23 @@ def test_a_store_grows_seldom_and_never_beyond_the_longest_row():
         store.reserve(2, length)
         filled(store, 2, length)
         shapes.add(rooms(store)[0].shape[2])
-    assert sorted(shapes) == [GROWTH, 2 * GROWTH, 3 * GROWTH, 100]
+    assert sorted(shapes) == [GROWTH, 2 * GROWTH, 3 * GROWTH, 72, 100]  # by half, and by GROWTH at least
     for rows in range(3, 200):
         store.reserve(rows, 1)
         shapes.add(rooms(store)[0].shape[0])
-    assert len(shapes) < 4 + 14
+    assert len(shapes) < 5 + 14
     assert store.reserve(200, 100) is None
     assert {room.shape[2] for room in rooms(store)} == {100}
+
+
+def test_rows_that_have_ended_are_given_up_when_the_others_grow_longer():
+    store = Store(longest=100)
+    store.reserve(8, 5)
+    filled(store, 8, 5)
+    store.reserve(3, 50)
+    for place, room in enumerate(rooms(store)):
+        assert room.shape[0] == 3
+        assert torch.equal(room[:, :, :5], marks(place // 2, place % 2, 8, 5)[:3])
 
 
 def test_rows_move_with_all_layers_and_keys_and_values():
