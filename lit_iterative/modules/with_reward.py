@@ -79,7 +79,8 @@ class PolicyWithReward(LanguagePolicy):
 
     def training_step(self, batch: Batch | Mapping[str, Any], batch_idx: int) -> Tensor:
         """Return the sum of the losses of what there are rows for."""
-        mine, rewarded = [], []
+        mine: list[Batch] = []
+        rewarded: list[Batch] = []
         for component, part in parts_of(batch):
             (rewarded if component == REWARD else mine).append(part)
         losses = [super(PolicyWithReward, self).training_step(part, batch_idx) for part in mine]

@@ -21,7 +21,7 @@ class GivenLabels(Op):
     A first phase of one round begins with given labels, which may be wrong, and later ones blend predictions into them.
 
     Args:
-        at: Where the label stands in an input: an index, or a key.
+        place: Where the label stands in an input: an index, or a key.
         classes: How many there are.
 
     Provides ``probs`` ``(rows, classes)``: 1 for the label, 0 for others. Counts ``not_given``.
@@ -38,7 +38,7 @@ class GivenLabels(Op):
         [[0.0, 1.0]]
     """
 
-    at: int | str = 1
+    place: int | str = 1
     classes: int = 2
 
     def __post_init__(self) -> None:
@@ -59,20 +59,17 @@ class GivenLabels(Op):
         return write(keep(table, known), probs=np.eye(self.classes, dtype=np.float32)[given])
 
     def _label(self, item: Any) -> int | None:
-        has = (
-            self.at in item
-            if isinstance(item, Mapping)
-            else isinstance(item, list | tuple) and -1 < self._index < len(item)
-        )
-        if not has:
+        if not self._is_in(item):
             raise DataError(
-                f"An input ({type(item).__name__}) has no label at {self.at!r}. Name the place: GivenLabels(at=...)."
+                f"An input ({type(item).__name__}) has no label at {self.place!r}. Name where it stands: "
+                "GivenLabels(place=...)."
             )
-        label = item[self.at]
+        label = item[self.place]
         if label is not None and not 0 <= int(label) < self.classes:
             raise DataError(f"An input has the label {label!r}, but there are {self.classes} classes, from 0.")
         return None if label is None else int(label)
 
-    @property
-    def _index(self) -> int:
-        return self.at if isinstance(self.at, int) else -1
+    def _is_in(self, item: Any) -> bool:
+        if isinstance(item, Mapping):
+            return self.place in item
+        return isinstance(item, list | tuple) and isinstance(self.place, int) and 0 <= self.place < len(item)

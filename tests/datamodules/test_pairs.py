@@ -107,7 +107,10 @@ def test_a_reward_model_labels_pairs_and_learns_from_them(tmp_path):
 
 def test_given_labels_are_smoothed_by_predictions(tmp_path):
     soft = SoftLabels(keep_probs=True)
-    phases = [Phase([GivenLabels(at="label"), soft], rounds=1), Phase([Predict(), soft], Blend(0.5), name="smoothed")]
+    phases = [
+        Phase([GivenLabels(place="label"), soft], rounds=1),
+        Phase([Predict(), soft], Blend(0.5), name="smoothed"),
+    ]
     mixing = Mixing(mode="replace", label_at="label")
     data = SumPairsData(pairs=20, examples=0, held_out=4, mixing=mixing)
     _, (first, second) = fitted(tmp_path, data, phases, 2)

@@ -204,3 +204,15 @@ def test_schedules_in_a_sequence_are_looked_at():
         check_schedules(made.ChainedScheduler([cosine, made.ExponentialLR(optimizer, 0.9)]), "step", False)
     endless = made.SequentialLR(optimizer, [made.LinearLR(optimizer), made.ExponentialLR(optimizer, 0.9)], [2])
     check_schedules(endless, "step", fixed_length=False)
+
+
+def test_a_part_alone_goes_back_to_the_base():
+    module = nn.ModuleDict({"policy": nn.Linear(1, 1), "reward": nn.Linear(1, 1)})
+    initial = {name: torch.full_like(value, 7.0) for name, value in module.state_dict().items()}
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    context = SyncContext(round=1, seed=0, initial=lambda: initial, past=dict)
+    assert ReinitFromBase(only="reward.").apply(module, context)
+    for name, value in module.state_dict().items():
+        assert value.equal(initial[name] if name.startswith("reward.") else before[name])
+    with pytest.raises(SetupError, match="No weights have a name that begins with 'critic.'"):
+        ReinitFromBase(only="critic.").apply(module, context)
