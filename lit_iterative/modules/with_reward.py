@@ -24,7 +24,8 @@ class PolicyWithReward(LanguagePolicy):
 
     Rows whose ``component`` is ``reward``, which ``Constant`` writes, train the reward model, and all others the
     policy: together, or in turn where phases make rows of one kind alone. What no row of a batch is for keeps its
-    weights, bit for bit. One optimiser has both.
+    weights, bit for bit. One optimiser has both. Under DDP a step may leave one part out: give the trainer
+    ``strategy="ddp_find_unused_parameters_true"``.
 
     Logs what :class:`LanguagePolicy` logs, and ``train_reward_loss`` and ``train_reward_accuracy``.
 
