@@ -108,9 +108,7 @@ class Examples(pl.LightningDataModule):
         rows = [self._encoded(record) for record in self.records("examples")]
         dataset: Any = rows or NothingYet()
         collate = Collate(self.policy.pad_id)
-        return DataLoader(
-            dataset, self.batch_size, shuffle=bool(rows), collate_fn=collate, num_workers=self.num_workers
-        )
+        return DataLoader(dataset, self.batch_size, shuffle=True, collate_fn=collate, num_workers=self.num_workers)
 
     def _encoded(self, record: Record) -> Record:
         prompt_ids, completion_ids = self.policy.encode_example(record["prompt"], str(record["completion"]))

@@ -165,6 +165,19 @@ def test_a_last_batch_of_one_row_is_trained_on():
     assert [len(batch) for batch in data.rebuild_train_dataloader(data.train_dataloader(), rows)] == [4, 1]
 
 
+@pytest.mark.parametrize("examples", [None, sums(3)])
+def test_rows_of_a_round_come_in_random_order_with_examples_and_without(examples):
+    data = attached(PromptData(PROMPTS, examples, batch_size=4))
+    rows = TextRows(None, pa.table({"prompt_ids": [[place] for place in range(20)]}), data.mixing)
+    sampler = data.rebuild_train_dataloader(data.train_dataloader(), rows).sampler
+    orders = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
+    assert orders[0] != orders[1]
+
+
 def test_without_examples_there_is_nothing_yet():
     data = attached(PromptData(PROMPTS))
     with pytest.raises(DataError, match="There is nothing to train on"):
