@@ -45,13 +45,13 @@ from lit_iterative.modules import LanguagePolicy, Pretrained
 from lit_iterative.modules.objective import Objective
 from lit_iterative.ops.actors import AtRound
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.accepted import TopCandidates
-from lit_iterative.ops.language.judge import Judge
-from lit_iterative.ops.language.judges import PolicyJudge
-from lit_iterative.ops.language.pairs import BestWorst
-from lit_iterative.ops.language.prompts import Prompts
-from lit_iterative.ops.language.reference import ReferenceLogProbs
-from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.builders.accepted import TopCandidates
+from lit_iterative.ops.language.builders.pairs import BestWorst
+from lit_iterative.ops.language.builders.reference import ReferenceLogProbs
+from lit_iterative.ops.language.propose.prompts import Prompts
+from lit_iterative.ops.language.propose.sample import Sample
+from lit_iterative.ops.language.score.judge import Judge
+from lit_iterative.ops.language.score.judges import PolicyJudge
 from lit_iterative.ops.op import Op
 from lit_iterative.rounds.plan import Phase, When
 from lit_iterative.rounds.weights import load_checkpoint_weights, load_into

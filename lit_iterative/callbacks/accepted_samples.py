@@ -6,7 +6,7 @@ from lit_iterative.callbacks.rounds import Rounds
 from lit_iterative.callbacks.sampled import SHARD_SIZE, sampled
 from lit_iterative.generation.language import Sampling
 from lit_iterative.ops.actors import Actor, Policy
-from lit_iterative.ops.language.accepted import Accept
+from lit_iterative.ops.language.builders.accepted import Accept
 from lit_iterative.ops.op import Op
 from lit_iterative.rounds.plan import Phase, When
 from lit_iterative.rounds.sync import Continue, WeightPolicy

@@ -2,8 +2,8 @@
 
 from lit_iterative.generation.language import Sampling
 from lit_iterative.ops.actors import Actor
-from lit_iterative.ops.language.prompts import Prompts
-from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.propose.prompts import Prompts
+from lit_iterative.ops.language.propose.sample import Sample
 from lit_iterative.ops.op import Op
 
 SHARD_SIZE = 64  # prompts; the completions of a shard are what a crash can lose

@@ -5,7 +5,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from lit_iterative.ops.actors import Policy
-from lit_iterative.ops.language.reference import ReferenceLogProbs
+from lit_iterative.ops.language.builders.reference import ReferenceLogProbs
 from lit_iterative.ops.merge import Replace
 from lit_iterative.rounds.plan import Phase
 

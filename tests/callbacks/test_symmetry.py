@@ -12,7 +12,7 @@ from lit_iterative.errors import SetupError
 from lit_iterative.modules.backbone import LoRA
 from lit_iterative.ops import Append
 from lit_iterative.ops.actors import Ensemble, Initial, Policy, Previous
-from lit_iterative.ops.language.reference import ReferenceLogProbs
+from lit_iterative.ops.language.builders.reference import ReferenceLogProbs
 from lit_iterative.ops.op import Op
 from lit_iterative.rounds.plan import Phase, When
 from tests.projects.words import GPT2, data, pairs, policy, trainer

@@ -15,7 +15,7 @@ from lit_iterative.datamodules.mixing import Mixing, loader_like
 from lit_iterative.datamodules.prompts import NothingYet, TextRows
 from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.ops.language.add_prompts import FIRST_ID
+from lit_iterative.ops.language.propose.add_prompts import FIRST_ID
 from tests.projects.words import policy, sums
 
 PROMPTS = sums(5)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from lit_iterative.modules.language import LanguagePolicy
-from lit_iterative.ops.language.pairs import BestWorst
+from lit_iterative.ops.language.builders.pairs import BestWorst
 from tests.projects import guarded, spoken, tiny, words
 from tests.projects.pipelines import stateful
 

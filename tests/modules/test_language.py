@@ -17,10 +17,10 @@ from lit_iterative.errors import DataError, SetupError
 from lit_iterative.losses.split import obstacle
 from lit_iterative.modules.backbone import LoRA
 from lit_iterative.ops.actors import EMA, Actor, AtRound, Base, Ensemble, Initial, Policy, Previous
-from lit_iterative.ops.language.pairs import BestWorst
-from lit_iterative.ops.language.prompts import Prompts
-from lit_iterative.ops.language.reference import ReferenceLogProbs
-from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.builders.pairs import BestWorst
+from lit_iterative.ops.language.builders.reference import ReferenceLogProbs
+from lit_iterative.ops.language.propose.prompts import Prompts
+from lit_iterative.ops.language.propose.sample import Sample
 from lit_iterative.ops.op import Op
 from lit_iterative.ops.schedule import EveryK
 from lit_iterative.rounds import Phase, Store, When

@@ -14,7 +14,7 @@ from lit_iterative.errors import DataError, SetupError
 from lit_iterative.modules.alphabet import character_tokenizer
 from lit_iterative.modules.reward_model import BradleyTerryReward, bradley_terry
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.reward import RewardModel
+from lit_iterative.ops.language.score.reward import RewardModel
 from lit_iterative.pool import Pool
 from tests.judging.classifiers import BERT, LLAMA, saved
 from tests.projects.words import trainer

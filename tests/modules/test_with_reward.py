@@ -14,10 +14,10 @@ from lit_iterative.modules import BradleyTerryReward, Fresh, PolicyWithReward
 from lit_iterative.modules.with_reward import parts_of
 from lit_iterative.ops.actors import MCDropout
 from lit_iterative.ops.language import OwnReward, PreferenceUncertainty
-from lit_iterative.ops.language.own_reward import entropy
+from lit_iterative.ops.language.score.own_reward import entropy
 from lit_iterative.testing.fake_language import FakeLanguage
 from tests.judging.classifiers import GPT2, LLAMA
-from tests.ops.language.test_reference import CHOSEN, PAIRS, PROMPTS, REJECTED, context
+from tests.ops.language.builders.test_reference import CHOSEN, PAIRS, PROMPTS, REJECTED, context
 from tests.projects.words import trainer
 
 ALPHABET = "0123456789+="

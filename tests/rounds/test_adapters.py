@@ -12,10 +12,10 @@ from torch import nn
 from lit_iterative.callbacks import Rounds
 from lit_iterative.errors import SetupError
 from lit_iterative.modules.backbone import LoRA
-from lit_iterative.ops.language.pairs import BestWorst
-from lit_iterative.ops.language.prompts import Prompts
-from lit_iterative.ops.language.reference import ReferenceLogProbs
-from lit_iterative.ops.language.sample import Sample
+from lit_iterative.ops.language.builders.pairs import BestWorst
+from lit_iterative.ops.language.builders.reference import ReferenceLogProbs
+from lit_iterative.ops.language.propose.prompts import Prompts
+from lit_iterative.ops.language.propose.sample import Sample
 from lit_iterative.rounds import Phase, Store, When
 from lit_iterative.rounds.adapters import MergeAdapter, NewAdapter
 from lit_iterative.rounds.sync import SyncContext

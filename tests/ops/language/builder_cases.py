@@ -1,19 +1,19 @@
 """Builders and scorers of candidates, and what they are run on by the conformance suite."""
 
-from lit_iterative.ops.language.accepted import Accept, TopCandidates
-from lit_iterative.ops.language.combine import Combine, Fallback, Standardise
-from lit_iterative.ops.language.dedup import DedupTokens
-from lit_iterative.ops.language.given_pairs import GoldOwn, PastFuture
-from lit_iterative.ops.language.given_ranking import GivenRanking
-from lit_iterative.ops.language.known_pairs import ContrastivePrompts, CorrectIncorrect
-from lit_iterative.ops.language.length import Length, LengthPenalty
-from lit_iterative.ops.language.novelty import DistinctN, Novelty
-from lit_iterative.ops.language.own_or_given import OwnOrGiven
-from lit_iterative.ops.language.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
-from lit_iterative.ops.language.ranking import Ranking
-from lit_iterative.ops.language.similarity import Similarity
-from lit_iterative.ops.language.unpaired import Unpaired
-from lit_iterative.ops.language.utility import MBRUtility
+from lit_iterative.ops.language.builders.accepted import Accept, TopCandidates
+from lit_iterative.ops.language.builders.given_pairs import GoldOwn, PastFuture
+from lit_iterative.ops.language.builders.given_ranking import GivenRanking
+from lit_iterative.ops.language.builders.known_pairs import ContrastivePrompts, CorrectIncorrect
+from lit_iterative.ops.language.builders.own_or_given import OwnOrGiven
+from lit_iterative.ops.language.builders.pairs import AllPairs, BestRandom, BestWorst, RankedPairs
+from lit_iterative.ops.language.builders.ranking import Ranking
+from lit_iterative.ops.language.builders.unpaired import Unpaired
+from lit_iterative.ops.language.score.combine import Combine, Fallback, Standardise
+from lit_iterative.ops.language.score.length import Length, LengthPenalty
+from lit_iterative.ops.language.score.novelty import DistinctN, Novelty
+from lit_iterative.ops.language.score.similarity import Similarity
+from lit_iterative.ops.language.score.utility import MBRUtility
+from lit_iterative.ops.language.select.dedup import DedupTokens
 from lit_iterative.testing import OpCase
 from tests.ops.language.tables import abstaining, completions_with_all
 

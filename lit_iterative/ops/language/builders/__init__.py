@@ -1,0 +1,1 @@
+"""Building: rows to train on, and what losses want to know of them."""

@@ -1,0 +1,1 @@
+"""Proposing: prompts, and what the policy or another one writes."""

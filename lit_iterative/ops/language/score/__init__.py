@@ -1,0 +1,1 @@
+"""Scoring: numbers for candidates, by keys, votes, likelihoods, models and judges."""

@@ -1,0 +1,1 @@
+"""Steps: solutions cut in steps, searched for by steps, and pairs of steps."""

@@ -1,0 +1,1 @@
+"""Turns: rollouts with an environment."""
