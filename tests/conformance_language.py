@@ -17,8 +17,8 @@ from lit_iterative.testing import OpCase, candidates, completions
 from lit_iterative.testing.fixtures import FakeForward
 from tests.conformance_cases import LEDGER
 from tests.ops.language.builder_cases import BUILDERS
+from tests.ops.language.judges import ends_with_answer
 from tests.ops.language.judging import Whim
-from tests.ops.language.score.judges import ends_with_answer
 from tests.ops.language.score.test_judge_pairs import pairs
 from tests.ops.language.step_cases import STEPS
 from tests.ops.language.tables import completions_with_all

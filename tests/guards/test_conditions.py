@@ -68,7 +68,9 @@ ONE_METRIC = [
 ]
 
 
-@pytest.mark.parametrize(("condition", "metric", "expected"), ONE_METRIC, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(
+    ("condition", "metric", "expected"), ONE_METRIC, ids=[str(case[0])[:60] for case in ONE_METRIC]
+)
 def test_a_condition_is_met_as_it_is_defined(condition, metric, expected):
     assert condition.watches == (metric,)
     fired = []

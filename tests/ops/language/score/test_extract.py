@@ -10,7 +10,7 @@ from lit_iterative.errors import DataError
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.score.extract import ExtractAnswer
 from lit_iterative.pool import Pool
-from tests.ops.language.score.judges import FussyExtractor
+from tests.ops.language.judges import FussyExtractor
 
 
 def extract(op: ExtractAnswer, texts: list[str | None]) -> tuple[list[str | None], dict[str, float]]:

@@ -11,7 +11,7 @@ from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops import Context, Op
 from lit_iterative.ops.language.score.verify import Verify, VerifyWith, keys_as_text
 from lit_iterative.pool import Pool
-from tests.ops.language.score.judges import Fussy, says
+from tests.ops.language.judges import Fussy, says
 
 
 def score(op: Op, **columns: Any) -> tuple[list[float | None], dict[str, float]]:

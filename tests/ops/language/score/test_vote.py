@@ -10,7 +10,7 @@ from lit_iterative.errors import DataError
 from lit_iterative.ops import Context
 from lit_iterative.ops.language.score.vote import SelfConsistency
 from lit_iterative.pool import Pool
-from tests.ops.language.score.judges import Fussy
+from tests.ops.language.judges import Fussy
 
 
 def vote(op: SelfConsistency, groups: list[int], finals: list[str | None]) -> tuple[list[float], dict[str, float]]:
