@@ -1,5 +1,6 @@
 """Every public part keeps every promise; nothing public is left out."""
 
+import re
 from typing import Any
 
 import pytest
@@ -41,9 +42,10 @@ CHANGE_NO_ROW = (
 
 
 def name(thing: Any) -> str:
-    """Name a case or a check in the report."""
+    """Name a case or a check in the report, alike in every process."""
     if isinstance(thing, OpCase | MergeCase):
-        return repr(thing.op if isinstance(thing, OpCase) else thing.merge)
+        made = thing.op if isinstance(thing, OpCase) else thing.merge
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(made))
     return getattr(thing, "__name__", None) or getattr(thing, "name", None) or repr(thing)
 
 
