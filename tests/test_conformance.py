@@ -44,9 +44,9 @@ CHANGE_NO_ROW = (
 def name(thing: Any) -> str:
     """Name a case or a check in the report, alike in every process."""
     if isinstance(thing, OpCase | MergeCase):
-        made = thing.op if isinstance(thing, OpCase) else thing.merge
-        return re.sub(r" at 0x[0-9a-f]+", "", repr(made))
-    return getattr(thing, "__name__", None) or getattr(thing, "name", None) or repr(thing)
+        thing = thing.op if isinstance(thing, OpCase) else thing.merge
+    named = getattr(thing, "__name__", None) or getattr(thing, "name", None) or repr(thing)
+    return re.sub(r" at 0x[0-9a-f]+", "", named)
 
 
 @pytest.mark.parametrize("case", OPS, ids=name)
