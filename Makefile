@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that run the tests side by side; several hundred of the tests start processes of their own.
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # On Linux the default index serves the CUDA build. Without a GPU, and where pip has no index of its own
@@ -22,14 +24,14 @@ demo: $(VENV)/ready  ## Pseudo-label rounds on real handwritten digits, about a 
 	@echo "Rounds for language policies, a few minutes: $(BIN)/lit-iterative fit --config configs/preference/scpo_arithmetic.yaml"
 
 test: check  ## Lint, types, all tests but the slow ones
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-slow: $(VENV)/ready  ## The slow tests
 	$(BIN)/python -m pytest -m slow
 
 test-oldest:  ## All tests with the oldest Lightning that is supported
 	$(MAKE) VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt .venv-oldest/ready
-	.venv-oldest/bin/python -m pytest
+	.venv-oldest/bin/python -m pytest -n $(WORKERS)
 
 check: $(VENV)/ready
 	$(BIN)/ruff check .
