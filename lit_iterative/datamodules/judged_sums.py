@@ -27,7 +27,7 @@ class JudgedSumsData(SumsData):
     Example:
         >>> data = JudgedSumsData(judged=1.0, examples=1, orders=1, prompts=1, held_out=1, terms=3)
         >>> [record["completion"] for record in data.records("examples")]
-        ['2+5=7+6=13', '13\n:1', '13\n:0', '13\n:1', '6+2+2=']
+        ['2+5=7+6=13', '13\n:1', '13\n:0', '13\n:0', '6+6+2=']
     """
 
     def __init__(self, judged: float = 0.5, **options: Any) -> None:
@@ -43,7 +43,8 @@ def _further(example: Record, draw: np.random.Generator) -> list[Record]:
     digits = np.array([int(digit) for digit in prompt.removesuffix("=").split("+")])
     wrong, first = _slipped(draw.permutation(digits), draw), int(draw.integers(2))
     pair = (wrong, right)[first], (right, wrong)[first]
-    digits[draw.integers(len(digits))] = draw.integers(1, 10)
+    changed = draw.integers(len(digits))
+    digits[changed] = (digits[changed] - 1 + draw.integers(1, 9)) % 9 + 1  # another one of the nine
     return [
         {"prompt": f"{prompt}{right}?", "completion": f"{answer}\n:1"},
         {"prompt": f"{prompt}{wrong}?", "completion": f"{answer}\n:0"},

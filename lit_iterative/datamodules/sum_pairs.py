@@ -32,7 +32,7 @@ class SumPairsData(PairData):
 
     Example:
         >>> SumPairsData(pairs=1, examples=1, held_out=1).records["examples"]
-        []
+        [{'prompt': '5+2+7+8=', 'first': '7+2=9+8=17+5=22', 'second': '5+8=13+7=20+2=22', 'label': 1}]
     """
 
     def __init__(

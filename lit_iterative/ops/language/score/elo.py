@@ -78,7 +78,7 @@ def ratings(players: int, games: Sequence[Game]) -> Array:
         games: Who met whom, and the share of the game that the first has won.
 
     Example:
-        >>> ratings(2, [(0, 1, 0.5)]).tolist(), ratings(3, [(0, 1, 1.0)])[2]
+        >>> ratings(2, [(0, 1, 0.5)]).tolist(), ratings(3, [(0, 1, 1.0)]).tolist()[2]
         ([0.0, 0.0], nan)
     """
     rating, played = np.zeros(players), sorted({player for one, other, _ in games for player in (one, other)})

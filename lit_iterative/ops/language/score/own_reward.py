@@ -148,4 +148,4 @@ def entropy(chance: Array) -> Array:
         [0.6931, 0.0]
     """
     sides = np.stack([chance, 1 - chance])
-    return np.asarray(-(sides * np.log(np.where(sides > 0, sides, 1))).sum(axis=0))
+    return np.asarray((sides * np.log(1 / np.where(sides > 0, sides, 1))).sum(axis=0))
