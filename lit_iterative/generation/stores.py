@@ -24,7 +24,7 @@ class Store:
         if rows <= self._rows and length <= self._length:
             return
         if length > self._length:
-            self._length = min(self._longest, max(length, self._length + max(GROWTH, self._length // 2)))
+            self._length = min(self._longest, max(length, self._length + max(GROWTH, self._length)))
             self._rows = rows  # those that have ended need no more room
         if rows > self._rows:
             self._rows = max(rows, self._rows + self._rows // 2)
