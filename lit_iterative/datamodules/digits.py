@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -11,13 +10,14 @@ from torch.utils.data import DataLoader, TensorDataset
 from lit_iterative.columns import Array
 from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.datamodules.split import Split
 from lit_iterative.errors import DataError, OptionalDependencyError
 from lit_iterative.seeds import generator
 
 CLASSES = 10
 
 
-class Digits(pl.LightningDataModule):
+class Digits(Split):
     """1,797 images of 8x8 pixels in ten classes (Alpaydin and Kaynak, 1998, UCI Machine Learning Repository).
 
     A quarter is held out, the same in every run and with the classes in proportion; of the rest a few are labelled and
@@ -80,22 +80,6 @@ class Digits(pl.LightningDataModule):
         self.unlabelled = _dataset(far[pool])
         self.hidden_labels = digits[pool]
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the labelled images."""
-        return self._loader(self.labelled, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the held-out images."""
-        return self._loader(self.held_out)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the held-out images."""
-        return self._loader(self.held_out)
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """Return the pool."""
-        return self._loader(self.unlabelled)
-
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Change the images of a training batch."""
         if self.augment is None or self.trainer is None or not self.trainer.training:
@@ -109,10 +93,10 @@ class Digits(pl.LightningDataModule):
             return batch
         return [self.augment(batch[0]), *batch[1:]]
 
-    def _loader(self, dataset: TensorDataset, shuffle: bool = False) -> DataLoader[Any]:
+    def _loader(self, data: Any, shuffle: bool = False) -> DataLoader[Any]:
         size = self.batch_size if shuffle else max(256, self.batch_size)  # no gradients, so room for more
         workers = self.num_workers
-        return DataLoader(dataset, size, shuffle, num_workers=workers, persistent_workers=workers > 0)
+        return DataLoader(data, size, shuffle, num_workers=workers, persistent_workers=workers > 0)
 
 
 class DigitsData(Refreshable, Digits):

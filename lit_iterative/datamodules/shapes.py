@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 
 from lit_iterative.columns import Array
 from lit_iterative.datamodules.domains import OtherLight
 from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.paste import CopyPaste
 from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.datamodules.split import Split
 from lit_iterative.errors import DataError
 from lit_iterative.seeds import generator
 
@@ -20,7 +20,7 @@ from lit_iterative.seeds import generator
 BRIGHTNESS = (0.2, 0.8, 0.5, 0.35)
 
 
-class Shapes(pl.LightningDataModule):
+class Shapes(Split):
     """Images with one channel of a disc, a square and, in every other one, a cross, in front of a background.
 
     Those that are labelled are of one domain, the pool and the held-out ones of another, in another light.
@@ -69,22 +69,6 @@ class Shapes(pl.LightningDataModule):
         self.labelled = TensorDataset(*map(torch.from_numpy, drawn["labelled"]))
         self.unlabelled = TensorDataset(far["pool"])
         self.held_out = TensorDataset(far["held out"], torch.from_numpy(drawn["held out"][1]))
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the labelled images."""
-        return DataLoader(self.labelled, self.batch_size, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the held-out images."""
-        return DataLoader(self.held_out, self.batch_size)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the held-out images."""
-        return DataLoader(self.held_out, self.batch_size)
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """Return the pool."""
-        return DataLoader(self.unlabelled, self.batch_size)
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Paste pixels into the images of a training batch."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from lit_iterative.columns import Array
 from lit_iterative.datamodules.mixing import Mixing
 from lit_iterative.datamodules.refreshable import Refreshable
+from lit_iterative.datamodules.split import Split
 from lit_iterative.errors import DataError
 from lit_iterative.ops.transcribe import tokens_of
 from lit_iterative.seeds import generator
@@ -39,7 +39,7 @@ class Utterances(Dataset[Any]):
         return (self.frames[index],) if self.tokens is None else (self.frames[index], self.tokens[index])
 
 
-class Spoken(pl.LightningDataModule):
+class Spoken(Split):
     """Number words in a row, spoken: each letter is a few frames of its own sound, in much noise.
 
     Letters sound alike in the noise; which words there are tells them apart, which is what a language model knows.
@@ -91,23 +91,7 @@ class Spoken(pl.LightningDataModule):
         frames = [torch.from_numpy(speech(text, self.noise, draw)) for text in texts]
         return Utterances(frames, [torch.tensor(tokens_of(text, LETTERS), dtype=torch.int32) for text in texts])
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the labelled utterances."""
-        return self._loader(self.labelled, shuffle=True)
-
-    def val_dataloader(self) -> DataLoader[Any]:
-        """Return the held-out utterances."""
-        return self._loader(self.held_out)
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """Return the held-out utterances."""
-        return self._loader(self.held_out)
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """Return the pool."""
-        return self._loader(self.unlabelled)
-
-    def _loader(self, data: Utterances, shuffle: bool = False) -> DataLoader[Any]:
+    def _loader(self, data: Any, shuffle: bool = False) -> DataLoader[Any]:
         return DataLoader(data, self.batch_size, shuffle, collate_fn=padded)
 
 

@@ -63,6 +63,24 @@ def check_range(
         raise PipelineError(f"{name} is {value}. Give a number {bounds}{upper}.")
 
 
+def check_order(low: float | Schedule, high: float | Schedule) -> None:
+    """Check that something lies between two bounds; schedules are not known before a round.
+
+    Raises:
+        PipelineError: If nothing does.
+
+    Example:
+        >>> check_order(0.5, 0.5)
+        Traceback (most recent call last):
+        ...
+        lit_iterative.errors.PipelineError: Nothing lies between low 0.5 and high 0.5. Give low < high.
+    """
+    if isinstance(low, Schedule) or isinstance(high, Schedule):
+        return
+    if not low < high:
+        raise PipelineError(f"Nothing lies between low {low} and high {high}. Give low < high.")
+
+
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Check a parameter that is one of a few words.
 

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.columns import Array, keep, look_up, read
-from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.errors import DataError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import number
+from lit_iterative.ops.parameters import check_order, number
 from lit_iterative.ops.schedule import Schedule
 
 
@@ -87,10 +87,7 @@ class Curriculum(Op):
     scope: ClassVar[Scope] = "global"
 
     def __post_init__(self) -> None:
-        if isinstance(self.low, Schedule) or isinstance(self.high, Schedule):
-            return
-        if not self.low < self.high:
-            raise PipelineError(f"Nothing lies between low {self.low} and high {self.high}. Give low < high.")
+        check_order(self.low, self.high)
 
     @property
     def recalls(self) -> tuple[str, ...]:

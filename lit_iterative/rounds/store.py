@@ -268,6 +268,10 @@ class Draft:
         """Return a finished shard of a stage."""
         return self._files.read_table(self._name(stage, shard), columns)
 
+    def content(self, stage: int, shard: int) -> bytes:
+        """Return a finished shard of a stage as it is stored."""
+        return self._files.read_bytes(self._name(stage, shard))
+
     def schema(self, stage: int, shard: int) -> tuple[pa.Schema, int]:
         """Return the schema and the number of rows of a finished shard."""
         return self._files.read_schema(self._name(stage, shard))

@@ -34,8 +34,7 @@ class Stored:
 
 def stored(store: Store, round: int, result: Result) -> Stored:
     """Read what the executor left."""
-    base = f"{store.draft(round).base}/work/{result.stage:02d}"
-    shards = [store.files.read_bytes(f"{base}/{shard:05d}.parquet") for shard in range(result.shards)]
+    shards = [store.draft(round).content(result.stage, shard) for shard in range(result.shards)]
     counts = [(count.name, count.rows_in, count.rows_out, count.measured) for count in result.ops]
     ledger = None if result.ledger is None else result.ledger.to_pydict()
     state = {"memory": result.memory, "counts": counts, "ledger": ledger}

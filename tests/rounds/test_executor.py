@@ -52,7 +52,7 @@ def test_finished_shards_are_not_computed_again(tmp_path):
 
     draft = Store(tmp_path).draft(0)
     for name in ("00/00001.parquet", "stage-00.json", "stage-01.json"):
-        draft._files.remove(f"round-00000/work/{name}")
+        draft._files.remove(f"{draft._work}/{name}")
     again, _ = run(tmp_path, [Counting(), Halve()])
     assert calls == [5]
     assert again.equals(whole)

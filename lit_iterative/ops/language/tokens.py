@@ -55,7 +55,7 @@ def nested_ids_of(table: pa.Table, name: str) -> pa.ListArray:
     _refuse_empty(column, name)
     try:
         return column.cast(pa.list_(IDS))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # as Arrow alone knows what it can cast
         raise DataError(
             f"Column {name!r} has type {column.type}, but lists of token ids are needed ({error}). Put a builder such "
             "as Ranking() before."

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +11,14 @@ from lit_iterative.columns import Array, write
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.builders.given_pairs import Given, Gold
 from lit_iterative.ops.language.builders.groups import Group, groups_of, scores_of
-from lit_iterative.ops.language.builders.pairing import CANDIDATE
-from lit_iterative.ops.language.builders.ranking import ranked
+from lit_iterative.ops.language.builders.ranking import RankingBuilder, ranked
 from lit_iterative.ops.language.tokens import keys_of, lists_of, texts_of
-from lit_iterative.ops.op import Op, Scope
 from lit_iterative.ops.parameters import check_choice, check_range, number, whole
 from lit_iterative.ops.schedule import Schedule
 
 
 @dataclass(frozen=True)
-class GivenRanking(Op):
+class GivenRanking(RankingBuilder):
     """Prefers the given completion of every prompt to several of the policy's own, in one row, the given one first.
 
     The own ones are drawn from those with the lowest scores: of a ``Similarity`` to the given completion, those that
@@ -59,7 +57,6 @@ class GivenRanking(Op):
     share: float | Schedule = 0.5
     rejected: int | Schedule = 4
     truncated: Gold = "reject"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("GivenRanking(share)", self.share, 0, 1, open_low=True)
@@ -70,16 +67,6 @@ class GivenRanking(Op):
     def requires(self) -> tuple[str, ...]:
         """The candidates, their score and the given completions."""
         return ("group", "text", "completion_ids", "finish", self.score, self.gold, f"{self.gold}_ids")
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The rankings."""
-        return ("ranked", "ranked_ids", "ranked_scores", "weight")
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a ranking has not."""
-        return CANDIDATE
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rankings of all groups, in their order."""

@@ -17,8 +17,24 @@ from lit_iterative.ops.schedule import Schedule
 from lit_iterative.ops.tally import Tally
 
 
+class RankingBuilder(Op):
+    """Makes one row of several completions of a prompt. Subclass it as a frozen dataclass."""
+
+    scope: ClassVar[Scope] = "group"
+
+    @property
+    def provides(self) -> tuple[str, ...]:
+        """The rankings."""
+        return ("ranked", "ranked_ids", "ranked_scores", "weight")
+
+    @property
+    def consumes(self) -> tuple[str, ...]:
+        """What a candidate has but a ranking has not."""
+        return CANDIDATE
+
+
 @dataclass(frozen=True)
-class Ranking(Op):
+class Ranking(RankingBuilder):
     """Prefers the best candidate of every prompt to several that are worse, in one row, the best first.
 
     With the loss ``softmax_dpo`` it is S-DPO (Chen et al., 2024, arXiv:2406.09215), which compares the best with all
@@ -54,7 +70,6 @@ class Ranking(Op):
     rejected: int | Schedule = 3
     margin: float | Schedule = 0.0
     truncated: Truncated = "reject"
-    scope: ClassVar[Scope] = "group"
 
     def __post_init__(self) -> None:
         check_range("Ranking(rejected)", self.rejected, 1)
@@ -65,16 +80,6 @@ class Ranking(Op):
     def requires(self) -> tuple[str, ...]:
         """The candidates and their score."""
         return ("group", "text", "completion_ids", "finish", self.score)
-
-    @property
-    def provides(self) -> tuple[str, ...]:
-        """The rankings."""
-        return ("ranked", "ranked_ids", "ranked_scores", "weight")
-
-    @property
-    def consumes(self) -> tuple[str, ...]:
-        """What a candidate has but a ranking has not."""
-        return CANDIDATE
 
     def __call__(self, table: pa.Table, context: Context) -> pa.Table:
         """Return the rankings of all groups, in their order."""

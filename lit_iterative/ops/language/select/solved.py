@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.columns import keep, read
-from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op, Scope
-from lit_iterative.ops.parameters import check_range, number
+from lit_iterative.ops.parameters import check_order, check_range, number
 from lit_iterative.ops.revisit import remembered
 from lit_iterative.ops.schedule import Schedule
 
@@ -52,10 +51,7 @@ class SkipSolved(Op):
 
     def __post_init__(self) -> None:
         check_range("SkipSolved(revisit)", self.revisit, 1)
-        if isinstance(self.low, Schedule) or isinstance(self.high, Schedule):
-            return
-        if not self.low < self.high:
-            raise PipelineError(f"Nothing lies between low {self.low} and high {self.high}. Give low < high.")
+        check_order(self.low, self.high)
 
     @property
     def recalls(self) -> tuple[str, ...]:
