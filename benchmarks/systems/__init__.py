@@ -1,0 +1,13 @@
+"""Effects that systems claim, one a file: what is compared, on what, and why it is fair."""
+
+from importlib import import_module
+
+from systems.effect import Effect
+
+#: Files of this folder that have an ``EFFECT``, by family.
+NAMES = ["spin"]
+
+
+def effects() -> dict[str, Effect]:
+    """Return all effects by the names of their files."""
+    return {name: import_module(f"systems.{name}").EFFECT for name in NAMES}

@@ -1,0 +1,79 @@
+"""Policies to start from: small, and taught on worked examples until they are right often enough."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import yaml
+from lightning.pytorch.callbacks import EarlyStopping
+
+from lit_iterative.answers import LastNumber
+from lit_iterative.datamodules import PromptData, SumsData
+from lit_iterative.generation.language import Sampling
+from lit_iterative.modules import Fresh, HeldOut, LanguagePolicy, Pretrained
+from lit_iterative.recipes import FOLDER
+from systems.runs import QUIET, Config
+
+SUMS = yaml.safe_load((FOLDER / "base" / "sums.yaml").read_text())
+#: Epochs of a warm-up at most; it ends at the goal.
+EPOCHS = 40
+
+
+def warm_up(seed: int, folder: str, goal: float = 0.6, alphabet: str = "0123456789+=", **data: Any) -> str:
+    """Teach a policy of the base ``sums`` until it works out a share of sums of its own; return where it is.
+
+    Args:
+        seed: Seed of the weights and of the sums.
+        folder: Where to.
+        goal: The share; measured four times an epoch.
+        alphabet: The characters that it knows.
+        data: Changes to the sums.
+    """
+    return teach(sums(seed, **data), sums(seed + 1000, **data), seed, folder, goal, alphabet)
+
+
+def sums(seed: int, **data: Any) -> SumsData:
+    """Return the data of the base ``sums``, with changes."""
+    return SumsData(**SUMS["data"]["init_args"] | data, seed=seed)
+
+
+def teach(data: PromptData, measure: PromptData, seed: int, folder: str, goal: float, alphabet: str) -> str:
+    """Teach a policy the examples of some data until it is right on a share of the held-out prompts of others."""
+    pl.seed_everything(seed, verbose=False)
+    model = SUMS["model"]["init_args"]
+    optimizer = model["optimizer"]["init_args"] | {"betas": tuple(model["optimizer"]["init_args"]["betas"])}
+    module = LanguagePolicy(
+        Fresh(alphabet=alphabet, config=model["backbone"]["init_args"]["config"], seed=seed),
+        held_out=HeldOut(LastNumber(), sampling=Sampling(**model["held_out"]["sampling"])),
+        optimizer=partial(torch.optim.AdamW, **optimizer),
+    )
+    data.val_dataloader = measure.val_dataloader  # type: ignore[method-assign]
+    enough = EarlyStopping("val_accuracy", mode="max", patience=EPOCHS * 4, stopping_threshold=goal)
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = pl.Trainer(
+            max_epochs=EPOCHS, val_check_interval=0.25, callbacks=[enough], accelerator="cpu", devices=1,
+            gradient_clip_val=1.0, num_sanity_val_steps=0, default_root_dir=scratch, **QUIET,
+        )  # fmt: skip
+        trainer.fit(module, data)
+    path = str(Path(folder, "warm"))
+    module.export(path)
+    return path
+
+
+def held_out(path: str, data: PromptData) -> float:
+    """Return the share of held-out prompts that a policy is right on."""
+    sampling = Sampling(**SUMS["model"]["init_args"]["held_out"]["sampling"])
+    module = LanguagePolicy(Pretrained(path), held_out=HeldOut(LastNumber(), sampling=sampling))
+    trainer = pl.Trainer(accelerator="cpu", devices=1, **QUIET)
+    (metrics,) = trainer.validate(module, data, verbose=False)
+    return metrics["val_accuracy"]
+
+
+def onward(path: str, rate: float, epochs: int, **data: Any) -> Config:
+    """Return what is laid over the base ``sums`` so that rounds start from a policy, without a warm-up of their own."""
+    model: Config = {"backbone": {"class_path": "Pretrained", "init_args": {"path": path}}, "lr_scheduler": None}
+    model["optimizer"] = {"class_path": "torch.optim.AdamW", "init_args": {"lr": rate}}
+    return {"trainer": {"max_epochs": epochs}, "model": {"init_args": model}, "data": {"init_args": data}}
