@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import tempfile
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -71,3 +72,19 @@ def follow(
     with contextlib.redirect_stdout(io.StringIO()):
         cli = IterativeCLI(args)
     return Run(cli.model, cli.datamodule, Store(f"{folder}/rounds"))
+
+
+def ends(name: str, seed: int, metric: str, arms: dict[str, Callable[[Config], None]]) -> dict[str, float]:
+    """Return a held-out metric at the end of a recipe, once for each way of changing it.
+
+    Args:
+        name: Its name.
+        seed: Seed of all runs, and of their data.
+        metric: Name of the metric.
+        arms: What changes the recipe's own file, in place, by arm.
+    """
+    found = {}
+    for arm, change in arms.items():
+        with tempfile.TemporaryDirectory() as folder:
+            found[arm] = follow(name, seed, folder, change).store.final_metrics()[metric]
+    return found
