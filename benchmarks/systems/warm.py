@@ -40,9 +40,7 @@ def sums(seed: int, **data: Any) -> SumsData:
     return SumsData(**SUMS["data"]["init_args"] | data, seed=seed)
 
 
-def teach(  # noqa: PLR0913  # what differs between policies
-    data: PromptData, measure: PromptData, seed: int, folder: str, goal: float, alphabet: str, epochs: int = EPOCHS
-) -> str:
+def teach(data: PromptData, measure: PromptData, seed: int, folder: str, goal: float, alphabet: str) -> str:
     """Teach a policy the examples of some data until it is right on a share of the held-out prompts of others."""
     pl.seed_everything(seed, verbose=False)
     model = SUMS["model"]["init_args"]
@@ -53,10 +51,10 @@ def teach(  # noqa: PLR0913  # what differs between policies
         optimizer=partial(torch.optim.AdamW, **optimizer),
     )
     data.val_dataloader = measure.val_dataloader  # type: ignore[method-assign]
-    enough = EarlyStopping("val_accuracy", mode="max", patience=epochs * 4, stopping_threshold=goal)
+    enough = EarlyStopping("val_accuracy", mode="max", patience=EPOCHS * 4, stopping_threshold=goal)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = pl.Trainer(
-            max_epochs=epochs, val_check_interval=0.25, callbacks=[enough], accelerator="cpu", devices=1,
+            max_epochs=EPOCHS, val_check_interval=0.25, callbacks=[enough], accelerator="cpu", devices=1,
             gradient_clip_val=1.0, num_sanity_val_steps=0, default_root_dir=scratch, **QUIET,
         )  # fmt: skip
         trainer.fit(module, data)
