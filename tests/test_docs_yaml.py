@@ -1,4 +1,4 @@
-"""The YAML in the README is a configuration that runs."""
+"""The YAML in the README is configurations that run."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,19 @@ from pathlib import Path
 import yaml
 
 from lit_iterative.cli import main
+from lit_iterative.recipes import find_recipe
 from lit_iterative.rounds import Store
+from tests.recipes.small import run
 
 README = Path(__file__).parent.parent / "README.md"
 
 
+def blocks() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
+
+
 def test_the_readmes_yaml_makes_rounds(tmp_path, monkeypatch):
-    (block,) = re.findall(r"```yaml\n(.*?)```", README.read_text(), re.DOTALL)
-    config = yaml.safe_load(block)
+    config = yaml.safe_load(blocks()[0])
     rounds = config["trainer"]["callbacks"][0]["init_args"]
     rounds["when"] = {"warmup_epochs": 1}
     rounds["phases"][0]["ops"][2]["init_args"]["value"]["init_args"] |= {"start": 0.1, "end": 0.1}
@@ -22,3 +27,11 @@ def test_the_readmes_yaml_makes_rounds(tmp_path, monkeypatch):
     Path("config.yaml").write_text(yaml.safe_dump(config))
     main(["fit", "--config", "config.yaml"])
     assert len(Store("runs/threshold/rounds").rounds()) == 2
+
+
+def test_the_readmes_recipe_makes_rounds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(blocks()[1])
+    _, versions = run(find_recipe("mine.yaml"), tmp_path, {})
+    assert [version.manifest.round for version in versions] == [0, 1]
+    assert all(row["scores.vote"] >= 0.5 for row in versions[1].table().to_pylist())

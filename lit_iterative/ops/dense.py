@@ -96,8 +96,8 @@ class InstanceThresholds(Op):
     input asks as much as it has to offer, softened by those before it, and classes with low thresholds, which are hard,
     do not get the more of their places for it (``gamma``).
 
-    Source: Mei et al., 2020, arXiv:2008.12197, equations 4 to 6; HIAST (Zhu et al., 2023) begins with it. The
-    thresholds go on from round to round.
+    Source: Mei et al., 2020, arXiv:2008.12197, equations 4 to 6; HIAST (Zhu et al., 2023, arXiv:2302.06992) begins with
+    it. The thresholds go on from round to round.
 
     Args:
         share: Of the places of a class, at a threshold of 1; ``alpha`` of the paper.

@@ -10,7 +10,8 @@ USAGE = """usage: lit-iterative recipes list
        lit-iterative recipes run NAME [options of fit]
 
 Recipes that follow published systems. 'show' prints the files of one: copy them to begin your own. 'run' trains by
-them; options such as --data.batch_size=32 or --config more.yaml change them, as they change 'lit-iterative fit'."""
+them; options such as --data.batch_size=32 or --config more.yaml change them, as they change 'lit-iterative fit'.
+NAME may be a file of your own, too: where it begins with '# base: sums', it is laid over that base."""
 
 
 def main(args: Sequence[str], train: Callable[[Sequence[str]], None]) -> None:

@@ -47,8 +47,7 @@ def read_header(text: str, where: str) -> Header:
         >>> read_header(text, "a.yaml").follows
         'F'
     """
-    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
-    fields = _fields("\n".join(line[1:].removeprefix(" ") for line in lines), where)
+    fields = _fields(text, where)
     optional = {name: fields.get(name) for name in ("system", "base")}
     required = {name: fields.get(name) for name in FIELDS if name not in optional}
     missing, unknown = [name for name, value in required.items() if not value], sorted(set(fields) - set(FIELDS))
@@ -61,8 +60,28 @@ def read_header(text: str, where: str) -> Header:
     return Header(title, source, follows, choice, **optional)
 
 
-def _fields(comment: str, where: str) -> dict[str, Any]:
-    """Return the comment read as YAML."""
+def read_base(text: str, where: str) -> str | None:
+    r"""Return the base that the header of a recipe names, the one field that is needed to run it.
+
+    Args:
+        text: The recipe.
+        where: Its path, for messages.
+
+    Raises:
+        DataError: If the comment at its top is no YAML.
+
+    Example:
+        >>> read_base("# base: sums\nmodel:\n", "mine.yaml")
+        'sums'
+    """
+    base: str | None = _fields(text, where).get("base")
+    return base
+
+
+def _fields(text: str, where: str) -> dict[str, Any]:
+    """Return the comment at the top, read as YAML."""
+    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    comment = "\n".join(line[1:].removeprefix(" ") for line in lines)
     try:
         fields = yaml.safe_load(comment)
     except yaml.YAMLError as error:

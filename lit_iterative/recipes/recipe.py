@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lit_iterative.errors import SetupError
-from lit_iterative.recipes.header import Header, read_header
+from lit_iterative.recipes.header import Header, read_base, read_header
 
 #: Where the recipes are, in an installed package too.
 FOLDER = Path(__file__).parents[1] / "configs"
@@ -50,11 +50,13 @@ class Recipe:
         Raises:
             SetupError: If there is no such base.
         """
-        if self.header.base is None:
+        name = read_base(self.text, str(self.path))
+        if name is None:
             return [self.path]
-        base = FOLDER / BASE / f"{self.header.base}.yaml"
+        base = FOLDER / BASE / f"{name}.yaml"
         if not base.is_file():
-            raise SetupError(f"{self.path} has the base {self.header.base!r}, but there is no {base}. Name one of it.")
+            known = ", ".join(sorted(path.stem for path in base.parent.glob("*.yaml")))
+            raise SetupError(f"{self.path} has the base {name!r}, which there is not. Name one of {known}.")
         return [base, self.path]
 
     @property
@@ -69,7 +71,7 @@ def recipes() -> list[Recipe]:
 
 
 def find_recipe(name: str) -> Recipe:
-    """Return a recipe by its name, or by family and name.
+    """Return a recipe by its name, by family and name, or a file of your own by its path.
 
     Raises:
         SetupError: If there is no such recipe.
@@ -82,6 +84,8 @@ def find_recipe(name: str) -> Recipe:
         ...
         lit_iterative.errors.SetupError: There is no recipe 'flexmach'. Near it are flexmatch...
     """
+    if name.endswith(".yaml") and Path(name).is_file():
+        return Recipe(Path(name))
     known = {recipe.name: recipe for recipe in recipes()}
     wanted = name.removesuffix(".yaml").rsplit("/", 1)
     found = known.get(wanted[-1])

@@ -67,8 +67,16 @@ def test_a_header_that_is_no_yaml_is_refused() -> None:
         read_header("# title: a: b\n", "a.yaml")
 
 
+def test_a_file_of_ones_own_runs_over_its_base(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    given: list[str] = []
+    path.write_text("# base: sums\nmodel: {}\n")
+    recipe_command.main(["run", str(path)], given.extend)
+    assert given == ["fit", "--config", str(find_recipe("irpo").configs[0]), "--config", str(path)]
+
+
 def test_a_base_that_is_not_there_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text("# title: T\n# source: S\n# follows the source: F\n# our choice: C\n# base: lost\n")
-    with pytest.raises(SetupError, match="base 'lost'"):
+    with pytest.raises(SetupError, match="base 'lost'.*Name one of.* sums"):
         _ = Recipe(path).configs
