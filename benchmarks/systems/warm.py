@@ -22,7 +22,14 @@ SUMS = yaml.safe_load((FOLDER / "base" / "sums.yaml").read_text())
 EPOCHS = 40
 
 
-def warm_up(seed: int, folder: str, goal: float = 0.6, alphabet: str = "0123456789+=", **data: Any) -> str:
+def warm_up(
+    seed: int,
+    folder: str,
+    goal: float = 0.6,
+    alphabet: str = "0123456789+=",
+    network: Config | None = None,
+    **data: Any,
+) -> str:
     """Teach a policy of the base ``sums`` until it works out a share of sums of its own; return where it is.
 
     Args:
@@ -30,9 +37,10 @@ def warm_up(seed: int, folder: str, goal: float = 0.6, alphabet: str = "01234567
         folder: Where to.
         goal: The share; measured four times an epoch.
         alphabet: The characters that it knows.
+        network: Changes to its network.
         data: Changes to the sums.
     """
-    return teach(sums(seed, **data), sums(seed + 1000, **data), seed, folder, goal, alphabet)
+    return teach(sums(seed, **data), sums(seed + 1000, **data), seed, folder, goal, alphabet, network)
 
 
 def sums(seed: int, **data: Any) -> SumsData:
@@ -40,13 +48,21 @@ def sums(seed: int, **data: Any) -> SumsData:
     return SumsData(**SUMS["data"]["init_args"] | data, seed=seed)
 
 
-def teach(data: PromptData, measure: PromptData, seed: int, folder: str, goal: float, alphabet: str) -> str:
+def teach(
+    data: PromptData,
+    measure: PromptData,
+    seed: int,
+    folder: str,
+    goal: float,
+    alphabet: str,
+    network: Config | None = None,
+) -> str:
     """Teach a policy the examples of some data until it is right on a share of the held-out prompts of others."""
     pl.seed_everything(seed, verbose=False)
     model = SUMS["model"]["init_args"]
     optimizer = model["optimizer"]["init_args"] | {"betas": tuple(model["optimizer"]["init_args"]["betas"])}
     module = LanguagePolicy(
-        Fresh(alphabet=alphabet, config=model["backbone"]["init_args"]["config"], seed=seed),
+        Fresh(alphabet=alphabet, config=model["backbone"]["init_args"]["config"] | (network or {}), seed=seed),
         held_out=HeldOut(LastNumber(), sampling=Sampling(**model["held_out"]["sampling"])),
         optimizer=partial(torch.optim.AdamW, **optimizer),
     )
