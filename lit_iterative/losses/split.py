@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor, nn
 
 from lit_iterative.errors import misfit
-from lit_iterative.losses.projection import Finish, Head, product_type
+from lit_iterative.losses.head import Finish, Head, product_type
 from lit_iterative.modes import evaluating
 
 #: Rows and tokens of what is tried.

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lit_iterative.losses.head import Finish
 from lit_iterative.losses.log_probs import spread
-from lit_iterative.losses.projection import KEPT, Finish, token_log_probs
+from lit_iterative.losses.projection import KEPT, token_log_probs
 
 ROWS, WIDTH, VOCABULARY = 7, 5, 23
 FINISHES = [Finish(), Finish(scale=0.25), Finish(cap=2.0), Finish(scale=3.0, cap=4.0)]
