@@ -307,6 +307,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one setting, smaller")
     parser.add_argument("--table", action="store_true", help="many sizes")
+    parser.add_argument("--vocabulary", type=int, help="of the table, the sizes with this vocabulary")
     parser.add_argument("--trajectory", action="store_true", help="50 steps of the first setting")
     parser.add_argument("--trl", metavar="PYTHON", help="the interpreter of an environment that has TRL")
     parser.add_argument("--turns", type=int, default=2)
@@ -324,7 +325,8 @@ def main() -> None:
     elif given.trajectory:
         settings, turns, steps = [Setting(32, 16, prompts=4)], 1, 50
     elif given.table:
-        settings, turns, steps = table(), 1, 2
+        sizes = [setting for setting in table() if given.vocabulary in (None, setting.vocabulary)]
+        settings, turns, steps = sizes, 1, 2
     results = []
     for setting in settings:
         results.append(compare(setting, turns, steps, given.trl))
