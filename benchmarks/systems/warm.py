@@ -20,6 +20,8 @@ from systems.runs import QUIET, Config
 SUMS = yaml.safe_load((FOLDER / "base" / "sums.yaml").read_text())
 #: Epochs of a warm-up at most; it ends at the goal.
 EPOCHS = 40
+#: A network a quarter of the size, for what many arms are compared on.
+NARROW = {"hidden_size": 64, "intermediate_size": 192}
 
 
 def warm_up(
