@@ -5,7 +5,7 @@ from importlib import import_module
 from systems.effect import Effect
 
 #: Files of this folder that have an ``EFFECT``, by family.
-NAMES = ["spin"]
+NAMES = ["spin", "wav2vec_self_training"]
 
 
 def effects() -> dict[str, Effect]:
