@@ -132,8 +132,9 @@ def test_pairs_may_be_judged_by_themselves(tmp_path):
     assert sorted(batch.columns["pointwise"].tolist()) == [0.0] * 12 + [1.0] * 12
 
 
-def test_the_better_way_adds_large_digits_first():
-    for record in SumPairsData(pairs=40, examples=1, held_out=1).records["pairs"]:
+@pytest.mark.parametrize("gap", [1, 10])
+def test_the_better_way_adds_large_digits_first(gap):
+    for record in SumPairsData(pairs=40, examples=1, held_out=1, gap=gap).records["pairs"]:
         orders = []
         for side in ("first", "second"):
             steps = record[side].split("=")
@@ -148,7 +149,13 @@ def test_the_better_way_adds_large_digits_first():
         costs = [sum(place * digit for place, digit in enumerate(order)) for order in orders]
         assert sorted(orders[0]) == sorted(orders[1])
         assert record["label"] == costs.index(min(costs))
-        assert costs[0] != costs[1]
+        assert abs(costs[0] - costs[1]) >= gap
+
+
+@pytest.mark.parametrize("gap", [0, 11])
+def test_a_gap_that_few_sums_have_is_refused(gap):
+    with pytest.raises(DataError, match=f"gap is {gap}; of 4 terms it must be between 1 and 10"):
+        SumPairsData(gap=gap)
 
 
 def test_some_labels_are_the_wrong_way_round():
