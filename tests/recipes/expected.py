@@ -395,7 +395,7 @@ EXPECTED = {
         weights=BASE,
         trained=("reward.*",),
     ),
-    "ssrm": Expected("HardLabels", rows=lambda r: r["scores.confidence"] >= 0.8, kept="Threshold"),
+    "ssrm": Expected("HardLabels", rows=lambda r: r["scores.confidence"] >= 0.9, kept="Threshold"),
     "ids": Expected("SoftLabels", rows=smoothed, carried="Blend"),
     "ser": Expected("HardLabels", rows=sure_by_one_rule, kept="FirstEnough"),
     "llm2llm": Expected(
