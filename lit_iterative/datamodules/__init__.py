@@ -2,6 +2,7 @@
 
 from lit_iterative.datamodules.digits import Digits, DigitsData
 from lit_iterative.datamodules.domains import OtherLight
+from lit_iterative.datamodules.growing_sums import GrowingSumsData
 from lit_iterative.datamodules.jitter import Jitter
 from lit_iterative.datamodules.judged_sums import JudgedSumsData
 from lit_iterative.datamodules.mixing import Mixing
@@ -22,6 +23,7 @@ __all__ = [
     "CopyPaste",
     "Digits",
     "DigitsData",
+    "GrowingSumsData",
     "Jitter",
     "JudgedSumsData",
     "Mixing",

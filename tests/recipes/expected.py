@@ -80,7 +80,7 @@ def weighed_by_the_vote(row: Row) -> bool:
 
 
 def gold_over_own(row: Row) -> bool:
-    return row["chosen"] == row["answer"] != row["rejected"]
+    return row["chosen"] == row["gold"] != row["rejected"]
 
 
 def right(row: Row) -> bool:
@@ -364,7 +364,7 @@ EXPECTED = {
     "verification_gap": Expected("Accept", "sft", kept="Quantile"),
     "b_star": Expected("Accept", "sft", rows=lambda r: r["scores.combined"] >= 1),
     "length_generalisation": Expected(
-        "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5, kept="Stream", carried="Append"
+        "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5, kept="Stream", carried="Append", mixed="concat"
     ),
     "self_rehearsal": Expected("OwnOrGiven", "sft", rows=own_if_right, carried="EditInPlace"),
     "forward_translation": Expected("Accept", "sft", weights=BASE),

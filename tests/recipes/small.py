@@ -33,6 +33,20 @@ PAIRS = {
 ROOMS = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "batch_size": 32}}}
 REVIEWED = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "reviews": 64}}}
 TWO_SCRIPTS = {**LANGUAGE, "data": {"init_args": {**LANGUAGE["data"]["init_args"], "translations": 64}}}
+GROWING = {
+    "model": LANGUAGE["model"],
+    "data": {
+        "init_args": {
+            "prompts": 6,
+            "examples": 100,
+            "held_out": 2,
+            "known": 2,
+            "longest": 4,
+            "batch_size": 32,
+            "mixing": {"class_path": "Mixing", "init_args": {"mode": "concat", "rows_per_epoch": 480}},
+        }
+    },
+}
 TUNES = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "examples": 600, "batch_size": 32}}}
 SHAPES = {
     "model": {"init_args": {"model": {"init_args": {"channels": 6}}}},
@@ -44,6 +58,7 @@ SPOKEN = {
 }
 #: What makes a recipe small, by the class of its data or its model; the first counts.
 SMALL = {
+    "GrowingSumsData": GROWING,
     "ReviewedSumsData": REVIEWED,
     "RoomsData": ROOMS,
     "TunesData": TUNES,
@@ -55,7 +70,7 @@ SMALL = {
     "SpeechRecognizer": SPOKEN,
 }
 #: Of what there is less.
-FEW = {"size": 6, "number": 20, "max_new_tokens": 12, "simulations": 3, "depth": 3}
+FEW = {"size": 6, "number": 20, "max_new_tokens": 12, "simulations": 3, "depth": 3, "start": 3, "end": 3}
 
 
 def run(recipe: Recipe, folder: Path, models: dict[str, str], rounds: int = 2) -> tuple[Any, list[Version]]:
