@@ -57,6 +57,7 @@ class SumsData(PromptData):
         eval_batch_size: int = 500,
         mixing: Mixing = Mixing(mode="replace"),  # noqa: B008  # frozen
         seeds: bool = False,
+        ordered: bool = False,
     ) -> None:
         if seeds and examples > prompts:
             raise DataError(f"SumsData has {examples} seeds, but {prompts} prompts. Give as many prompts, or more.")
@@ -73,9 +74,10 @@ class SumsData(PromptData):
         drawn = list(sums)
         worked = drawn[:examples] if seeds else drawn[prompts : prompts + examples]
         told, own = round(keys * prompts), generator(seed, "gold", terms)
+        ways = [digits if ordered else own.permutation(digits) for digits in drawn[:prompts]]
         super().__init__(
-            [_prompt(digits, own.permutation(digits), place < told) for place, digits in enumerate(drawn[:prompts])],
-            [_example(d, draw.permutation(d)) for d in worked for _ in range(orders)],
+            [_prompt(digits, way, place < told) for place, (digits, way) in enumerate(zip(drawn, ways, strict=False))],
+            [_example(d, d if ordered else draw.permutation(d)) for d in worked for _ in range(orders)],
             [{"prompt": _sum(digits), "answer": str(sum(digits))} for digits in drawn[prompts + examples :]],
             batch_size=batch_size,
             eval_batch_size=eval_batch_size,

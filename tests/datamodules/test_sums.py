@@ -48,3 +48,10 @@ def test_seeds_are_sums_of_the_prompts() -> None:
     assert not set(prompts) & {record["prompt"] for record in data.records("held_out")}
     with pytest.raises(DataError, match="3 seeds, but 2 prompts"):
         SumsData(prompts=2, examples=3, seeds=True)
+
+
+@pytest.mark.parametrize(("part", "field"), [("examples", "completion"), ("prompts", "gold")])
+def test_ordered_sums_are_worked_out_as_the_prompt_has_them(part, field):
+    for record in SumsData(prompts=5, examples=5, held_out=5, orders=2, ordered=True).records(part):
+        added = [step.split("=")[0] for step in record[field].split("+")]
+        assert added == record["prompt"][:-1].split("+")

@@ -248,7 +248,7 @@ def some_of_both(rounds: list[list[Row]]) -> bool:
 
 def thresholds_of_classes(memory: dict[str, Any]) -> bool:
     thresholds = memory["1:InstanceThresholds"]["thresholds"]
-    return len(set(thresholds)) > 1 and 0.7 not in thresholds[:1]
+    return len(set(thresholds)) > 1 and 0.9 not in thresholds[:1]
 
 
 def weighed_by_certainty(row: Row) -> bool:
