@@ -49,8 +49,8 @@ GROWING = {
 }
 TUNES = {"model": LANGUAGE["model"], "data": {"init_args": {"prompts": 16, "examples": 600, "batch_size": 32}}}
 SHAPES = {
-    "model": {"init_args": {"model": {"init_args": {"channels": 6}}}},
-    "data": {"init_args": {"labelled": 24, "pool": 16, "held_out": 8}},
+    "model": {"init_args": {"model": {"init_args": {"channels": 6}}, "optimizer": {"init_args": {"lr": 0.02}}}},
+    "data": {"init_args": {"labelled": 24, "pool": 16, "held_out": 8, "mixing": {"rows_per_epoch": 480}}},
 }
 SPOKEN = {
     "model": {"init_args": {"model": {"init_args": {"channels": 16}}}},
