@@ -1,6 +1,6 @@
 """What systems claim, shown by their recipes on small models, each against its own baseline.
 
-Run ``python benchmarks/effects.py`` (all, some hours on two cores), with names (``effects.py spin hiast``), or with
+Run ``python benchmarks/effects.py`` (all, some hours on two cores), with names (``effects.py scpo hiast``), or with
 ``--quick`` (one seed each, smaller, of which nothing follows). It needs ``pip install "lit-iterative[language]"``.
 
 Every effect is a file in ``systems``, which says what is compared and on what. Arms of a seed begin with the same
