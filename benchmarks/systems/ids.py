@@ -5,7 +5,7 @@ by heart, and that one whose labels are blended after every epoch with its own p
 model learns which of two ways to work out a sum is better from 1,000 pairs, a quarter of them with the wrong label.
 Both arms train for as many epochs on the same pairs, with the same optimiser and from the same weights: one blends, one
 goes on with the labels of the first round. Measured are held-out pairs, with true labels, after the last epoch. All
-settings are the recipe's.
+settings are the recipe's; nothing was chosen.
 """
 
 from systems.effect import Effect
