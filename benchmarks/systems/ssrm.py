@@ -4,8 +4,9 @@ The source claims that a reward model which is trained on few labelled pairs and
 itself is better than one of the labelled pairs alone. Here it learns which of two ways to work out a sum is better from
 80 labelled pairs and 1,000 others, in epochs of 10 steps, of which both arms make as many, from the same weights.
 
-Chosen on seeds 100 and 101: how many pairs are labelled, and that one way is always clearly better. With close calls among the
-pairs nothing is gained: of those that the model is sure of it has a sixth wrong, and rounds make it surer of them.
+Chosen on seeds 100 and 101: how many pairs are labelled, and that one way is always clearly better. With close calls
+among the pairs seed 100 gained nothing: of those that the model was sure of it had a sixth wrong, and rounds made it
+surer of them.
 """
 
 from systems.effect import Effect
