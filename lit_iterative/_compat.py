@@ -6,7 +6,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins import DoublePrecision
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from torch import Tensor, nn
 
 
@@ -85,6 +85,19 @@ def begin_epoch_afresh(trainer: pl.Trainer) -> None:
 def finds_unused(strategy: DDPStrategy) -> bool:
     """Tell whether DDP looks for parameters without gradients; there is no getter."""
     return bool(strategy._ddp_kwargs.get("find_unused_parameters", False))
+
+
+def begin_sharded(module: Any) -> None:
+    """Tell FSDP2 that a module is the root of its sharded parts; it would take the first one that is called for it.
+
+    A forward pass of the module tells the same, but in front of the first one there is no public way.
+    """
+    module._get_fsdp_state()._lazy_init()
+
+
+def saves_one_file(strategy: ModelParallelStrategy) -> bool:
+    """Tell whether checkpoints are one file of whole weights; there is no getter."""
+    return not strategy._save_distributed_checkpoint
 
 
 def attention_of(model: Any) -> str:

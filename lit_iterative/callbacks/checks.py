@@ -11,13 +11,18 @@ from lit_iterative.callbacks.guards import Guards
 from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import SetupError, StoreError
 from lit_iterative.generation.forward import inputs_of
-from lit_iterative.modules.trainers import holds_whole_weights
+from lit_iterative.guards import GoBack
+from lit_iterative.modules.fitting import FittedModule
+from lit_iterative.modules.trainers import check_trainer, holds_whole_weights
 from lit_iterative.ops.actors import EMA, Base
 from lit_iterative.ops.op import parts_of
 from lit_iterative.ops.schedule import Steered
 from lit_iterative.rounds.plan import Plan
 from lit_iterative.rounds.store import Store
-from lit_iterative.rounds.sync import check_schedules
+from lit_iterative.rounds.sync import Continue, ReinitFromBase, Rewind, RollBack, check_schedules
+
+#: What may be done to the weights in front of a round where every process holds a part of each.
+SHARDED = (Continue, ReinitFromBase, RollBack, Rewind)
 
 
 def refreshable(trainer: pl.Trainer, name: str) -> Refreshable:
@@ -110,16 +115,47 @@ def guards(trainer: pl.Trainer, plan: Plan, data: Refreshable) -> Guards | None:
     return found[0] if found else None
 
 
-def check_strategy(trainer: pl.Trainer) -> None:
+def check_strategy(trainer: pl.Trainer, module: pl.LightningModule, plan: Plan) -> None:
     """Check that rounds can run under the strategy.
 
     Raises:
-        SetupError: If it shards the weights.
+        SetupError: If it shards the weights of a module, or by a plan, that cannot be.
     """
-    if not holds_whole_weights(trainer.strategy):
+    if holds_whole_weights(trainer.strategy):
+        return
+    if not isinstance(module, FittedModule):
         raise SetupError(
             f"Rounds do not run under {type(trainer.strategy).__name__} yet: weights would have to be gathered for "
             "every label pass. Use Trainer(strategy='ddp') or a single device."
+        )
+    check_trainer(trainer, module.unshardable)
+    _check_sharded(trainer, plan)
+
+
+def _check_sharded(trainer: pl.Trainer, plan: Plan) -> None:
+    """Check that nothing else in the fit needs whole weights or optimisers."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    unfit = [f"{type(phase.weights).__name__}()" for phase in plan.phases if not isinstance(phase.weights, SHARDED)]
+    actions = [guard.action for part in callbacks if isinstance(part, Guards) for guard in part.guards]
+    unfit += ["GoBack()" for action in actions if isinstance(action, GoBack)]
+    unfit += [] if teacher_of(trainer) is None else ["EMATeacher"]
+    if unfit:
+        raise SetupError(
+            f"{unfit[0]} does not know weights that are sharded. Leave it out, or use Trainer(strategy='ddp'). Rounds "
+            "of a sharded policy begin with Continue(), ReinitFromBase(), RollBack() or Rewind()."
+        )
+
+
+def check_place(trainer: pl.Trainer, store: Store) -> None:
+    """Check that the trainer can save to the store.
+
+    Raises:
+        SetupError: If Lightning would take its address for a local path.
+    """
+    if "://" in store.url and not holds_whole_weights(trainer.strategy):
+        raise SetupError(
+            f"{type(trainer.strategy).__name__} saves to local folders alone, but the rounds are to be kept in "
+            f"{store.url}. Set dirpath to a folder that all ranks share."
         )
 
 

@@ -8,6 +8,7 @@ import lightning.pytorch as pl
 from lit_iterative.callbacks.rounds import Rounds
 from lit_iterative.errors import SetupError
 from lit_iterative.rounds.store import folder
+from lit_iterative.sharding import units_of
 
 
 class Export(pl.Callback):
@@ -59,7 +60,8 @@ class Export(pl.Callback):
             self._write(trainer, pl_module, os.path.join(self.dirpath, "final"))
 
     def _write(self, trainer: pl.Trainer, module: pl.LightningModule, place: str) -> None:
-        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        writes = trainer.is_global_zero or units_of(module)  # what is sharded is gathered by all, and written by one
+        if writes and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             write: Any = module.export
             write(place)
 

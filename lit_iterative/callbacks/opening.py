@@ -28,16 +28,20 @@ def store_of(trainer: pl.Trainer, dirpath: str | None, ranks: Ranks) -> Store:
     return Store(dirpath or os.path.join(trainer.default_root_dir, "rounds"))
 
 
-def keep_beginning(store: Store, plan: Plan, module: pl.LightningModule, resumes: bool) -> None:
+def keep_beginning(store: Store, plan: Plan, module: pl.LightningModule, resumes: bool, ranks: Ranks) -> None:
     """Keep how the run was started, and the weights from before training where a round may ask for them.
 
     Args:
-        store: The store; the first rank alone calls this.
+        store: The store, to which the first rank alone writes.
         plan: The plan.
         module: The module, in front of its first step.
         resumes: Whether the run goes on where another one ended.
+        ranks: The processes, all of which call this.
     """
     needed = any(phase.weights.needs_initial or any(parts_of(phase.ops, Initial)) for phase in plan.phases)
-    if needed and not (resumes and store.files.exists(INITIAL)):
-        save_weights(store.files, INITIAL, tensors_of(module))
-    note_command(store)
+    if needed and not ranks.broadcast(resumes and store.files.exists(INITIAL)):
+        weights = tensors_of(module)
+        if ranks.rank == 0:
+            save_weights(store.files, INITIAL, weights)
+    if ranks.rank == 0:
+        note_command(store)

@@ -11,7 +11,7 @@ from lit_iterative.guards.history import Record, record
 from lit_iterative.rounds.store import BOUNDARY, Store, Version, folder
 from lit_iterative.rounds.sync import SyncContext
 from lit_iterative.rounds.verdict import Verdict
-from lit_iterative.rounds.weights import Weights, load_checkpoint_weights, load_weights, tensors_of
+from lit_iterative.rounds.weights import Weights, load_checkpoint_weights, load_weights
 
 #: The weights from before training, in the store.
 INITIAL = "initial.pt"
@@ -56,12 +56,12 @@ class Past:
         """Return the weights in front of a round."""
         return load_checkpoint_weights(self.store.files, f"{folder(round)}/{BOUNDARY}")
 
-    def saved(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Callable[[], Weights]]:
+    def saved(self, trainer: pl.Trainer) -> dict[str, Callable[[], Weights]]:
         """Return what loads the weights that an actor may ask for, by their name."""
         path = self.path
         saved: dict[str, Callable[[], Weights]] = {"initial": self.initial}
         saved |= {f"round {place}": partial(self.weights, past) for place, past in enumerate(path)}
-        saved[f"round {len(path)}"] = partial(tensors_of, module)
+        saved[f"round {len(path)}"] = dict  # the live ones: none is another
         saved["previous"] = saved[f"round {max(len(path) - 1, 0)}"]
         teacher = teacher_of(trainer)
         if teacher is not None:

@@ -34,6 +34,7 @@ from lit_iterative.ops.op import resolve
 from lit_iterative.rounds.make import make_round
 from lit_iterative.rounds.plan import Phase, Plan, When
 from lit_iterative.rounds.store import BOUNDARY, LAST, Store, Version, folder
+from lit_iterative.rounds.sync import reset_optimizers, stateless
 from lit_iterative.rounds.weights import keep_primitives
 
 HYPER_PARAMETERS = (
@@ -113,11 +114,12 @@ class Rounds(pl.Callback):
         self._begin()  # the callback may have served another fit; what is resumed is restored later
         self._data = checks.refreshable(trainer, type(self).__name__)
         checks.check_alone(trainer, Rounds)
-        checks.check_strategy(trainer)
+        checks.check_strategy(trainer, pl_module, self.plan)
         checks.check_actors(trainer, pl_module, self.plan)
         self._guards = checks.guards(trainer, self.plan, self._data)
         self._ranks = TrainerRanks(trainer)
         self._store = store_of(trainer, self.dirpath, self._ranks)
+        checks.check_place(trainer, self._store)
         if self.seed is None:  # known only now; and ranks started by another have it earlier than that one
             self.plan = replace(self.plan, seed=self._ranks.broadcast(int(os.environ.get("PL_GLOBAL_SEED", 0))))
         self._data.attach(self._store, self.plan.seed)
@@ -147,12 +149,12 @@ class Rounds(pl.Callback):
         """Keep what later rounds may go back to: schedules, and the weights from before training."""
         checks.check_optimisation(trainer, pl_module, self._data, self.plan)
         self._syncing = Syncing(trainer)
-        if self._ranks.rank == 0:
-            keep_beginning(self._store, self.plan, pl_module, self._resumes)
+        keep_beginning(self._store, self.plan, pl_module, self._resumes, self._ranks)
         self._ranks.barrier()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the round that is served to callbacks that monitor it."""
+        self._syncing.begin(trainer)
         monitor(trainer, self._past.latest())
         if self._state.stopped and self._resumed_by_itself:
             trainer.should_stop = True  # which Lightning does not save
@@ -232,7 +234,7 @@ class Rounds(pl.Callback):
         """Make the next round, or take it from the store, and let training go on with it or as guards decide."""
         round, place = self.rounds_made, len(self._past.path)
         phase: Phase = resolve(self.plan.phase(place), place, self._state.metrics | self._past.verdict().known_factors)
-        forward = ForwardPass(trainer, module, self._past.saved(trainer, module))
+        forward = ForwardPass(trainer, module, self._past.saved(trainer))
         context = context_of(self._past, self._data, self.plan, self._state.metrics, self._ranks, forward)
         facts = facts_of(self._past, self.plan, phase, context, trainer, module)
         version = committed(self._store, facts)
@@ -287,9 +289,11 @@ class Rounds(pl.Callback):
         """Save the trainer to a file of the store."""
         save = partial(trainer.save_checkpoint, self._store.files.path(name), weights_only=False)
         self._state.pending, self._state.at_boundary = pending, True
+        fresh = stateless(trainer.optimizers)
         try:
             self._store.files.guarded(name, save)
         finally:
+            reset_optimizers(fresh)
             self._state.pending, self._state.at_boundary = False, False
 
     def _sync(self, trainer: pl.Trainer, module: pl.LightningModule, phase: Phase) -> None:

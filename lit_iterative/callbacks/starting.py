@@ -58,12 +58,13 @@ def facts_of(
     teacher = teacher_of(trainer)
     averages = [] if teacher is None else [dict(teacher.weights())]
     latest, ranks = past.latest(), context.ranks
+    weights = tensors_of(module)  # which ranks gather together where they are sharded
     facts = Facts(
         round=context.round,
         plan=plan.fingerprint,
         ops=hash_parts([*phase.ops, phase.merge, phase.weights]),
         seed=plan.seed,
-        weights=hash_weights(tensors_of(module), *averages) if ranks.rank == 0 else "",
+        weights=hash_weights(weights, *averages) if ranks.rank == 0 else "",
         pool=context.pool.fingerprint,
         previous=None if latest is None else latest.manifest.key,
         metrics=dict(context.metrics),

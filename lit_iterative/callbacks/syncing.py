@@ -4,7 +4,7 @@ import lightning.pytorch as pl
 
 from lit_iterative.callbacks.ema_teacher import teacher_of
 from lit_iterative.rounds.plan import Phase
-from lit_iterative.rounds.sync import SyncContext, reset_optimizers, rewarm_schedules, snapshot_schedules
+from lit_iterative.rounds.sync import SyncContext, reset_optimizers, rewarm_schedules, snapshot_schedules, stateless
 
 
 class Syncing:
@@ -18,6 +18,12 @@ class Syncing:
         self._schedules = snapshot_schedules([config.scheduler for config in trainer.lr_scheduler_configs])
         scaler = getattr(trainer.precision_plugin, "scaler", None)
         self._scaler = None if scaler is None else scaler.state_dict()
+        self._fresh = stateless(trainer.optimizers)
+
+    def begin(self, trainer: pl.Trainer) -> None:
+        """In front of the first step, restored or not, let optimisers without a state have none."""
+        if trainer.global_step == 0:
+            reset_optimizers(self._fresh)
 
     def sync(self, trainer: pl.Trainer, module: pl.LightningModule, phase: Phase, context: SyncContext) -> bool:
         """Bring weights, optimisers and schedules to where the phase wants them; tell whether weights were changed."""

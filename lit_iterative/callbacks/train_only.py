@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from lit_iterative import _compat
 from lit_iterative.callbacks.rounds import Rounds
 from lit_iterative.errors import SetupError
+from lit_iterative.modules.trainers import holds_whole_weights
 
 NORMALISATION = "normalisation"
 LAYERS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
@@ -41,6 +42,11 @@ class TrainOnly(pl.Callback):
         if stage != "fit":
             return
         self._frozen = []
+        if not holds_whole_weights(trainer.strategy):
+            raise SetupError(
+                f"TrainOnly does not know weights that {type(trainer.strategy).__name__} shards. Leave it out, or use "
+                "Trainer(strategy='ddp_find_unused_parameters_true')."
+            )
         chosen(pl_module, self.parameters)
         waits = isinstance(trainer.strategy, DDPStrategy) and not _compat.finds_unused(trainer.strategy)
         if waits and trainer.world_size > 1:

@@ -17,6 +17,7 @@ from lit_iterative.errors import SetupError
 from lit_iterative.generation.language import LanguageModel, language_model
 from lit_iterative.modes import evaluating, of_the_batch
 from lit_iterative.seeds import seed_all
+from lit_iterative.sharding import whole
 
 Weights = Mapping[str, Tensor]
 DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -68,13 +69,15 @@ class ForwardPass:
     def quiet(self, *seed: int | str) -> Iterator[None]:
         """Evaluate without gradients; restore modes, random states and the trainer's stage afterwards.
 
+        All ranks enter together; inside, each may run the model as often as it wants.
+
         Args:
             seed: Parts of the seed of whatever is drawn inside.
         """
         stage = self._trainer.state.stage
         self._trainer.predicting = True  # so that hooks which augment only in training do not
         try:
-            with evaluating(self._module), isolate_rng(), torch.no_grad(), self._step():
+            with evaluating(self._module), isolate_rng(), torch.no_grad(), self._step(), whole(self._module):
                 seed_all(*seed)
                 yield
         finally:

@@ -11,7 +11,13 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lit_iterative.modules.memory import Load, Saving, advised, training_advice, update_advice
-from lit_iterative.modules.trainers import check_not_compiled, check_trainer, check_weights
+from lit_iterative.modules.trainers import (
+    check_not_compiled,
+    check_optimizer,
+    check_trainer,
+    check_weights,
+    check_whole,
+)
 
 
 class FittedModule(pl.LightningModule):
@@ -43,19 +49,26 @@ class FittedModule(pl.LightningModule):
         """Whether an adapter alone is trained."""
         return self._saving.adapter
 
+    @property
+    def unshardable(self) -> str | None:
+        """What it is whose weights cannot be spread over devices; none where they can."""
+        return type(self).__name__
+
     def setup(self, stage: str) -> None:
         """Refuse a trainer that does not fit, and a compiled module, before the network is loaded.
 
         Raises:
             SetupError: If so.
         """
-        check_trainer(self.trainer)
+        check_trainer(self.trainer, self.unshardable)
         check_not_compiled(self)
+        check_whole(self)
 
     def configure_optimizers(self) -> Any:
         """Return the optimiser of what is trained, and the schedule where there is one."""
         check_weights(self)
         optimizer = self._optimizer(parameter for parameter in self.parameters() if parameter.requires_grad)
+        check_optimizer(self, optimizer)
         if self._lr_scheduler is None:
             return optimizer
         schedule = {"scheduler": self._lr_scheduler(optimizer), "interval": self._lr_interval}

@@ -17,7 +17,7 @@ from lit_iterative.batches import Batch
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.generation.in_process import InProcess
 from lit_iterative.generation.language import Backend, Prompt, TokenScores
-from lit_iterative.losses.log_probs import score
+from lit_iterative.losses.log_probs import Scored, score
 from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modes import evaluating
 from lit_iterative.modules import adapters
@@ -29,10 +29,12 @@ from lit_iterative.modules.memory import Load, Saving, advised, scoring_advice
 from lit_iterative.modules.objective import Objective, reference_error
 from lit_iterative.modules.rounding import arithmetic
 from lit_iterative.modules.sampling import SamplingModule
+from lit_iterative.modules.sharding import decoder_layers, obstacle
 from lit_iterative.modules.step_metrics import StepMetrics
 from lit_iterative.modules.text import Chat, TextCodec
 from lit_iterative.modules.trained import PROOF, check_restorable, check_restored, fingerprint, trained_part
-from lit_iterative.sequences import Tokens, pad
+from lit_iterative.sequences import Sequences, Tokens, pad
+from lit_iterative.sharding import shard, units_of, whole, whole_state
 
 
 class LanguagePolicy(SamplingModule):
@@ -98,9 +100,13 @@ class LanguagePolicy(SamplingModule):
         self._held_out_modules = torch.nn.ModuleList(self._held_out_metrics.values())  # so that they follow the device
 
     def configure_model(self) -> None:
-        """Load the network, once, where the trainer wants it."""
-        if self.network is not None:
-            return
+        """Load the network, once, where the trainer wants it, and spread it over devices if it is to be."""
+        if self.network is None:
+            self._load_network()
+        if self.device_mesh is not None and not units_of(self):
+            shard(self, decoder_layers(self.network), self.device_mesh["data_parallel"])
+
+    def _load_network(self) -> None:
         network = self.backbone.network()
         self.codec.check_model(network)
         network = compiled(adapters.prepared(network, self.lora, self._saving), self.compiler)
@@ -138,7 +144,7 @@ class LanguagePolicy(SamplingModule):
             part = slice(start, start + self.batch_size)
             batch = pad(prompts[part], completions[part], self.pad_id)
             with advised("scoring", partial(scoring_advice, Load(*batch.input_ids.shape))):
-                scored = score(self.network, batch.to(self.device), details)
+                scored: Scored = self(batch.to(self.device), details)
             dense = [value for value in (scored.log_probs, scored.entropy, scored.uniform) if value is not None]
             parts = [value.cpu().numpy() for value in dense]
             for row, mask in enumerate(scored.weights.bool().cpu().numpy()):
@@ -183,6 +189,21 @@ class LanguagePolicy(SamplingModule):
 
     # ---- training -------------------------------------------------------------------------------------
 
+    @property
+    def unshardable(self) -> str | None:
+        """What it is whose weights cannot be spread over devices; none where they can."""
+        return obstacle(self)
+
+    def forward(self, batch: Sequences, details: bool = False) -> Scored:
+        """Score completions, see :func:`~lit_iterative.losses.log_probs.score`; sharded weights are gathered for it."""
+        return score(self.network, batch, details)
+
+    def on_train_start(self) -> None:
+        """Let it be tried once how a sharded network can be called, in passes that no other process waits for."""
+        if units_of(self):
+            with self._quiet():
+                self(pad([[0]], [[0]], pad_id=0).to(self.device))
+
     def training_step(self, batch: Batch | Mapping[str, Batch], batch_idx: int) -> Tensor:
         """Return the loss: the mean over rows of each one's loss, times its weight; of several batches, their sum."""
         parts = list(batch.values()) if isinstance(batch, Mapping) else [batch]
@@ -192,7 +213,7 @@ class LanguagePolicy(SamplingModule):
         return loss
 
     def _loss(self, batch: Batch) -> Tensor:
-        scored = score(self.network, batch.sequences)
+        scored: Scored = self(batch.sequences)
         losses = self.objective.losses(batch, scored, self._summed_over_ranks)
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # 0: never
         if every and (self.global_step + 1) % every == 0:
@@ -213,10 +234,16 @@ class LanguagePolicy(SamplingModule):
         Raises:
             SetupError: If one differs.
         """
-        precision, memory = self.trainer.precision_plugin.forward_context(), self.training_memory(Load.of([batch]))
-        with evaluating(self.network), torch.no_grad(), precision, memory:
+        with self._quiet(), self.training_memory(Load.of([batch])):
             kind = arithmetic(self.network, str(self.trainer.precision))
-            reference_error(batch, score(self.network, batch.sequences), kind)
+            reference_error(batch, self(batch.sequences), kind)
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Compute as in training, but without gradients, and with no other process."""
+        precision = self.trainer.precision_plugin.forward_context()
+        with evaluating(self.network), torch.no_grad(), precision, whole(self):
+            yield
 
     # ---- evaluation -----------------------------------------------------------------------------------
 
@@ -229,7 +256,8 @@ class LanguagePolicy(SamplingModule):
         self._evaluate(batch, batch_idx, "test")
 
     def _evaluate(self, batch: Sequence[Mapping[str, Any]], batch_idx: int, stage: str) -> None:
-        measured = self.held_out.answer(self, batch)
+        with whole(self):
+            measured = self.held_out.answer(self, batch)
         for name, values in measured.items():
             metric = self._held_out_metrics[name]
             metric.update(values)
@@ -259,7 +287,7 @@ class LanguagePolicy(SamplingModule):
         """Write a folder that transformers loads: the model with its adapter merged, and the tokenizer.
 
         Of a quantised base, into which nothing can be merged, the adapter alone is written, which PEFT loads. An older
-        export is replaced once the new one is whole.
+        export is replaced once the new one is whole. Of a sharded policy all processes call this, and the first writes.
 
         Args:
             folder: A local path.
@@ -268,6 +296,9 @@ class LanguagePolicy(SamplingModule):
             SetupError: If there is something else in that place.
         """
         self.configure_model()
+        weights = whole_state(self.network) if units_of(self.network) else None
+        if weights == {}:
+            return
         with whole_folder(folder) as place:
-            adapters.exportable(self.network, self.backbone.quantised).save_pretrained(place)
+            adapters.exportable(self.network, self.backbone.quantised).save_pretrained(place, state_dict=weights)
             self.codec.tokenizer.save_pretrained(place)

@@ -1,12 +1,26 @@
 """Trainers: what one brings along, and whether a language policy can be trained with it."""
 
+from typing import Any
+
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.plugins import BitsandbytesPrecision
-from lightning.pytorch.strategies import DDPStrategy, DeepSpeedStrategy, SingleDeviceStrategy, Strategy
+from lightning.pytorch.strategies import (
+    DDPStrategy,
+    DeepSpeedStrategy,
+    ModelParallelStrategy,
+    SingleDeviceStrategy,
+    Strategy,
+)
 from torch import nn
+from torch.optim import Optimizer
 
+from lit_iterative import _compat
 from lit_iterative.errors import SetupError
+from lit_iterative.sharding import units_of
+
+#: The strategy under which a policy is sharded.
+SHARDED = "ModelParallelStrategy(data_parallel_size=N, tensor_parallel_size=1, save_distributed_checkpoint=False)"
 
 
 def holds_whole_weights(strategy: Strategy) -> bool:
@@ -16,19 +30,29 @@ def holds_whole_weights(strategy: Strategy) -> bool:
     return isinstance(strategy, SingleDeviceStrategy | DDPStrategy)
 
 
-def check_trainer(trainer: pl.Trainer) -> None:
+def check_trainer(trainer: pl.Trainer, unshardable: str | None = "LanguagePolicy") -> None:
     """Check the strategy and the precision plugin.
 
+    Args:
+        trainer: The trainer.
+        unshardable: What it is whose weights cannot be spread over devices; none where they can.
+
     Raises:
-        SetupError: If weights would be spread over devices, or quantised by the plugin.
+        SetupError: If weights would be spread over devices in a way that does not work, or quantised by the plugin.
     """
     strategy, precision = trainer.strategy, trainer.precision_plugin
-    if not holds_whole_weights(strategy):
+    model_parallel = isinstance(strategy, ModelParallelStrategy)
+    if not holds_whole_weights(strategy) and not (model_parallel and unshardable is None):
         raise SetupError(
-            f"{type(strategy).__name__} spreads weights over devices, but LanguagePolicy needs them whole, to sample "
-            "and to score. Use Trainer(strategy='ddp') or a single device; where the weights are too many for one, "
-            "train an adapter on a quantised base: LanguagePolicy(Pretrained(path, quantisation={load_in_4bit: true}), "
-            "lora=LoRA())."
+            f"{type(strategy).__name__} spreads weights over devices, but {unshardable or 'LanguagePolicy'} needs them "
+            "whole, to sample and to score. Use Trainer(strategy='ddp') or a single device; where the weights are too "
+            f"many for one, train an unquantised policy without lora under {SHARDED}, or an adapter on a quantised "
+            "base: LanguagePolicy(Pretrained(path, quantisation={load_in_4bit: true}), lora=LoRA())."
+        )
+    if model_parallel and not _shards_alone(strategy):
+        raise SetupError(
+            "LanguagePolicy is sharded over all devices, none of its layers is split, and a checkpoint is one file. "
+            f"Set Trainer(strategy={SHARDED}), where N is the number of devices."
         )
     if isinstance(precision, BitsandbytesPrecision):
         raise SetupError(
@@ -36,6 +60,11 @@ def check_trainer(trainer: pl.Trainer) -> None:
             "restored from a checkpoint. Leave the plugin out, and give LanguagePolicy a lora and "
             "Pretrained(quantisation={load_in_4bit: true, bnb_4bit_quant_type: nf4})."
         )
+
+
+def _shards_alone(strategy: Any) -> bool:
+    """Tell whether no layer is split, and checkpoints are one file."""
+    return bool(strategy.device_mesh["tensor_parallel"].size() == 1) and _compat.saves_one_file(strategy)
 
 
 def check_not_compiled(module: pl.LightningModule) -> None:
@@ -51,6 +80,19 @@ def check_not_compiled(module: pl.LightningModule) -> None:
         )
 
 
+def check_whole(module: pl.LightningModule) -> None:
+    """Check that weights which an earlier trainer has sharded are not given to one that takes them for whole.
+
+    Raises:
+        SetupError: If they are.
+    """
+    if units_of(module) and holds_whole_weights(module.trainer.strategy):
+        raise SetupError(
+            f"The policy was sharded by another trainer, but {type(module.trainer.strategy).__name__} needs whole "
+            "weights. Load a checkpoint or the export of that fit into a new policy."
+        )
+
+
 def check_weights(network: nn.Module) -> None:
     """Check that what is trained is of a type that small steps can be added to.
 
@@ -62,4 +104,17 @@ def check_weights(network: nn.Module) -> None:
         raise SetupError(
             f"{len(half)} weights to train are float16, for example {half[0]}; their updates would be lost or not be "
             "numbers. Set precision: 16-mixed, with Pretrained(dtype='float32'), or precision: bf16-true."
+        )
+
+
+def check_optimizer(module: nn.Module, optimizer: Optimizer) -> None:
+    """Check that the optimiser takes weights of which each process holds a part.
+
+    Raises:
+        SetupError: If it does not.
+    """
+    if units_of(module) and type(optimizer).__module__.split(".")[0] == "bitsandbytes":
+        raise SetupError(
+            f"bitsandbytes' {type(optimizer).__name__} does not take weights that are sharded. Use one of torch's, "
+            "such as torch.optim.AdamW, or Trainer(strategy='ddp')."
         )

@@ -52,6 +52,11 @@ class PolicyWithReward(LanguagePolicy):
             )
         self.reward = reward
 
+    @property
+    def unshardable(self) -> str | None:
+        """What cannot be spread over devices: two networks."""
+        return "PolicyWithReward"
+
     def configure_model(self) -> None:
         """Load both networks, once, where the trainer wants them.
 

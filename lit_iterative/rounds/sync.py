@@ -230,6 +230,15 @@ def check_resettable(module: nn.Module) -> None:
             )
 
 
+def stateless(optimizers: list[Optimizer]) -> list[Optimizer]:
+    """Return the optimisers without a state, which have made no step.
+
+    They are to have none behind a checkpoint, too: to gather the state of a sharded one, torch first gives it one, by a
+    step of length 0, which Adam counts.
+    """
+    return [optimizer for optimizer in optimizers if not optimizer.state]
+
+
 def reset_optimizers(optimizers: list[Optimizer]) -> None:
     """Forget all moments and step counts; groups, learning rates and schedules stay."""
     for optimizer in optimizers:

@@ -9,18 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from lit_iterative.rounds.files import Files
+from lit_iterative.sharding import held_alike, units_of, whole_state
 
 Weights = Mapping[str, Tensor]
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
-    """Return weights and buffers, without the extra state that some modules keep beside them."""
-    return {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+    """Return weights and buffers, without the extra state that some modules keep beside them.
+
+    Of a sharded module all processes ask together, and the first alone is told.
+    """
+    return {name: value for name, value in whole_state(module).items() if isinstance(value, Tensor)}
 
 
 def load_into(module: nn.Module, weights: Weights) -> None:
     """Give a module these weights and buffers; extra state stays as it is."""
-    module.load_state_dict({**module.state_dict(), **weights})
+    state = module.state_dict()
+    module.load_state_dict({**state, **(held_alike(weights, state) if units_of(module) else weights)})
 
 
 def keep_primitives(checkpoint: dict[str, Any], names: Iterable[str]) -> None:

@@ -238,12 +238,15 @@ def test_layers_that_cannot_be_reset(tmp_path):
     assert no_round_was_begun(tmp_path)
 
 
+PLAN = Plan(PseudoLabels().plan.phases)
+
+
 def test_sharded_strategies_are_refused():
     class Sharded:
         strategy = type("FSDPStrategy", (), {})()
 
     with pytest.raises(SetupError, match=r"FSDPStrategy.*strategy='ddp'"):
-        check_strategy(Sharded())
+        check_strategy(Sharded(), TinyModule(), PLAN)
 
 
 def test_deepspeed_is_no_plain_ddp():
@@ -251,7 +254,7 @@ def test_deepspeed_is_no_plain_ddp():
         strategy = DeepSpeedStrategy.__new__(DeepSpeedStrategy)
 
     with pytest.raises(SetupError, match=r"DeepSpeedStrategy.*strategy='ddp'"):
-        check_strategy(Sharded())
+        check_strategy(Sharded(), TinyModule(), PLAN)
 
 
 class Stream(IterableDataset):
