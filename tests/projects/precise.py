@@ -1,4 +1,4 @@
-"""Cells of the matrix on two ranks, one after the other: ``python precise.py DIR MODEL SIGN``."""
+"""Cells of the matrix on two ranks, one after the other: ``python precise.py DIR MODEL STRATEGY SIGN``."""
 
 import json
 import sys
@@ -7,15 +7,18 @@ from hashlib import sha256
 import torch
 
 from lit_iterative.rounds.store import Store
+from lit_iterative.sharding import whole
 from tests.projects.precisions import cells, run, trained_of
 
 
-def main(folder: str, path: str, sign: str) -> None:
+def main(folder: str, path: str, strategy: str, sign: str) -> None:
     torch.set_num_threads(1)
     said = {}
-    for number, cell in enumerate(cells("ddp", sign)):
+    for number, cell in enumerate(cells(strategy, sign)):
         trainer, module = run(cell, f"{folder}/{number}", path)
-        weights = sha256(b"".join(value.float().numpy().tobytes() for value in trained_of(module).values()))
+        with whole(module):
+            trained = trained_of(module)
+        weights = sha256(b"".join(value.float().numpy().tobytes() for value in trained.values()))
         versions = list(Store(f"{folder}/{number}/rounds").versions())
         said[str(cell)] = {
             "rows": [version.manifest.rows for version in versions],

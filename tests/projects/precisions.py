@@ -3,6 +3,7 @@
 ``python -m tests.projects.precisions`` writes the tables into docs/precision.md.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,6 +15,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pyarrow as pa
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.seed import isolate_rng
 
 from lit_iterative.callbacks import EMATeacher, PreferencePairs
@@ -62,7 +64,8 @@ STRATEGIES = {
     "ddp": "DDP, two CPU processes",
     "gpu": "One GPU",
     "gpus": "DDP, several GPUs",
-    "sharded": "FSDP, FSDP2 (`ModelParallelStrategy`), DeepSpeed",
+    "fsdp": "FSDP2 (`ModelParallelStrategy`), two CPU processes",
+    "sharded": "FSDP, DeepSpeed",
 }
 #: Strategies whose cells are all alike.
 ALIKE = {"gpu": "GPU", "gpus": "GPU", "sharded": "³"}
@@ -75,6 +78,14 @@ SIGNS = {
     "¹": "refused: float16 weights lose small updates, and 1e-8, the epsilon of AdamW, is 0 there",
     "²": "refused: there is no adapter to switch off",
     "³": "refused: the weights would be spread over devices, and sampling and scoring need them whole",
+    "⁴": "refused: `EMATeacher` averages whole weights",
+    "⁵": "refused by Lightning",
+}
+#: How two processes train, by strategy.
+DEVICES: dict[str, Callable[[], dict[str, Any]]] = {
+    "cpu": dict,
+    "ddp": lambda: {"devices": 2, "strategy": "ddp"},
+    "fsdp": lambda: {"devices": 2, "strategy": ModelParallelStrategy(2, 1, save_distributed_checkpoint=False)},
 }
 
 
@@ -113,7 +124,7 @@ class Cell:
             return "²"
         if self.precision == "16-true":
             return "¹"
-        return self._ranks_sign() if self.strategy == "ddp" else self._sign()
+        return {"ddp": self._ranks_sign, "fsdp": self._sharded_sign}.get(self.strategy, self._sign)()
 
     def _sign(self) -> str:
         chosen = self.reference == "Policy()" or (self.precision, self.base) == ("bf16-mixed", "NF4, LoRA")
@@ -124,6 +135,15 @@ class Cell:
             return "slow" if self.precision == "bf16-mixed" else "-"
         chosen = {("32-true", FULL), ("bf16-true", "NF4, LoRA"), ("bf16-mixed", "LoRA"), ("16-mixed", "int8, LoRA")}
         return "CI" if (self.precision, self.base) in chosen else "slow"
+
+    def _sharded_sign(self) -> str:
+        if self.base != FULL:
+            return "³"
+        if self.precision == "16-mixed":
+            return "⁵"
+        if self.reference == "EMA()":
+            return "⁴"
+        return "CI" if self.reference == "Policy()" and self.precision != "bf16-mixed" else "slow"
 
     def __str__(self) -> str:
         return f"{self.precision} | {self.base} | {self.reference}"
@@ -185,7 +205,7 @@ def run(cell: Cell, folder: Any, path: str) -> tuple[pl.Trainer, LanguagePolicy]
     loss = "dpo" if reference is not None else "simpo"
     module = made(path, cell.base, cell.precision, objective=Objective(loss))
     teachers = [EMATeacher(0.5)] if isinstance(reference, EMA) else []
-    devices = {"devices": 2, "strategy": "ddp"} if cell.strategy == "ddp" else {}
+    devices = DEVICES[cell.strategy]()
     return fit(folder, module, rounds(reference), *teachers, precision=cell.precision, **devices), module
 
 
