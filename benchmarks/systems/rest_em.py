@@ -6,7 +6,8 @@ is trained on the solutions that people wrote for the same problems.
 Compared, from small policies that work out 60 % of sums of four digits, on 200 other sums, of which the answers and one
 solution each are known; measured on yet others: the recipe in three rounds, of which each begins at the start; and
 training on the given solutions for as many steps as a round, of which the best epoch counts, as it soon overfits.
-Chosen on seed 100: numbers of sums, of steps, and the rate.
+Chosen on seed 100: the number of sums, of steps, and the rate. There one round with three times the completions came
+to 0.82, the recipe to 0.86, and given solutions to 0.76.
 """
 
 import tempfile
@@ -38,13 +39,13 @@ def given(config: Config) -> None:
 
 def run(seed: int, quick: bool) -> dict[str, float]:
     data = {"prompts": PROMPTS, "terms": TERMS}
-    rounds = 1 if quick else ROUNDS
+    goal, rounds, epochs = (0.2, 1, 1) if quick else (0.6, ROUNDS, EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
-        warm = warm_up(seed, folder, network=NARROW, terms=TERMS, held_out=200)
+        warm = warm_up(seed, folder, goal, network=NARROW, terms=TERMS, held_out=200)
         start = held_out(warm, sums(seed, **data))
-        base = onward(warm, RATE, EPOCHS, mixing=MIXING, **data)
+        base = onward(warm, RATE, epochs, mixing=MIXING, **data)
         on_given = follow("rest_em", seed, f"{folder}/given", given, base).curve()
-        base = onward(warm, RATE, EPOCHS * rounds, mixing=MIXING, **data)
+        base = onward(warm, RATE, epochs * rounds, mixing=MIXING, **data)
         on_own = follow("rest_em", seed, f"{folder}/own", own, base).curve()
     return {"start": start, "given solutions": max(on_given), "ReST-EM": on_own[-1]}
 
