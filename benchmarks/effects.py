@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[200, 201, 202])
     given = parser.parse_args()
     known = effects()
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # which its import sets
     unknown = set(given.names) - set(known)
     if unknown:
         parser.error(f"There is no effect {', '.join(sorted(unknown))}. Name some of {', '.join(known)}.")
@@ -53,6 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     main()
