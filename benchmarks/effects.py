@@ -33,8 +33,9 @@ def measure(name: str, effect: Effect, seeds: list[int], quick: bool) -> None:
     show_table([effect.measure, "mean", *(f"seed {seed}" for seed in seeds)], rows)
     gains = np.array([found[effect.ours] - found[effect.baseline] for found in results])
     better = f"better on {(gains > 0).sum()} of {len(gains)} seeds"
+    gain = round(float(gains.mean()), 4)
     claim = f"{name}: {effect.ours} over {effect.baseline} ({effect.measure}; {better})"
-    conclude(claim, round(float(gains.mean()), 4), effect.least, gains.mean() >= effect.least)
+    conclude(claim, gain, effect.least, gain >= effect.least)
     print(f"{(time.perf_counter() - start) / len(seeds):.0f} s a seed\n", flush=True)
 
 
