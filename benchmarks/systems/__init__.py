@@ -5,7 +5,17 @@ from importlib import import_module
 from systems.effect import Effect
 
 #: Files of this folder that have an ``EFFECT``, by family.
-NAMES = ["scpo", "wav2vec_self_training", "rest_em", "hiast", "confirmation_bias", "ssrm", "ids", "self_correction"]
+NAMES = [
+    "scpo",
+    "irpo",
+    "wav2vec_self_training",
+    "rest_em",
+    "hiast",
+    "confirmation_bias",
+    "ssrm",
+    "ids",
+    "self_correction",
+]
 
 
 def effects() -> dict[str, Effect]:
