@@ -4,7 +4,6 @@ import contextlib
 import io
 import tempfile
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ def follow(
         base: What is laid over the recipe's base file, below the recipe.
     """
     recipe = find_recipe(name)
-    own = deepcopy(yaml.safe_load(recipe.text))
+    own = yaml.safe_load(recipe.text)
     if change is not None:
         change(own)
     own["trainer"] |= {**QUIET, "default_root_dir": folder}

@@ -53,13 +53,18 @@ def nested_ids_of(table: pa.Table, name: str) -> pa.ListArray:
     """
     column = column_of(table, name)
     _refuse_empty(column, name)
-    try:
-        return column.cast(pa.list_(IDS))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # as Arrow alone knows what it can cast
+    kind = column.type
+    if not pa.types.is_null(kind) and not (pa.types.is_list(kind) and _holds_ids(kind.value_type)):
         raise DataError(
-            f"Column {name!r} has type {column.type}, but lists of token ids are needed ({error}). Put a builder such "
-            "as Ranking() before."
-        ) from error
+            f"Column {name!r} has type {kind}, but lists of token ids are needed. Put a builder such as Ranking() "
+            "before."
+        )
+    return column.cast(pa.list_(IDS))
+
+
+def _holds_ids(kind: pa.DataType) -> bool:
+    """Tell whether cells of a type are empty or lists of integers."""
+    return bool(pa.types.is_null(kind) or (pa.types.is_list(kind) and pa.types.is_integer(kind.value_type)))
 
 
 def ids_of(table: pa.Table, name: str) -> list[list[int]]:
@@ -138,7 +143,7 @@ def lists_of(table: pa.Table, name: str) -> pa.ListArray:
     """
     column = column_of(table, name)
     kind = column.type
-    if not pa.types.is_null(kind) and not (pa.types.is_list(kind) and pa.types.is_integer(kind.value_type)):
+    if not _holds_ids(kind):
         raise DataError(
             f"Column {name!r} has type {kind}, but token ids are lists of integers. Write the column with "
             "tokens.int_lists."
