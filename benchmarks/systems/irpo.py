@@ -38,7 +38,7 @@ ARMS: dict[str, Callable[[Config], None]] = {
 def run(seed: int, quick: bool) -> dict[str, float]:
     data = {"terms": 4, "prompts": 100 if quick else 400}
     with tempfile.TemporaryDirectory() as folder:
-        path = warm_up(seed, folder, 0.1 if quick else 0.6, network=NARROW, **data)
+        path = warm_up(seed, folder, 0.1 if quick else 0.4, network=NARROW, **data)
         base = onward(path, RATE, ROUNDS, **data, mixing={"mode": "replace", "rows_per_epoch": ROWS})
         curves = {arm: follow("irpo", seed, f"{folder}/{arm}", change, base).curve() for arm, change in ARMS.items()}
         return {"warm-up": held_out(path, sums(seed, **data))} | {arm: curve[-1] for arm, curve in curves.items()}

@@ -40,7 +40,7 @@ def given(config: Config) -> None:
 
 def run(seed: int, quick: bool) -> dict[str, float]:
     data = {"prompts": PROMPTS, "terms": TERMS}
-    goal, rounds, epochs = (0.2, 1, 1) if quick else (0.6, ROUNDS, EPOCHS)
+    goal, rounds, epochs = (0.2, 1, 1) if quick else (0.4, ROUNDS, EPOCHS)
     with tempfile.TemporaryDirectory() as folder:
         warm = warm_up(seed, folder, goal, network=NARROW, terms=TERMS, held_out=200)
         start = held_out(warm, sums(seed, **data))

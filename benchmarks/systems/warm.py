@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import torch
 import yaml
 from lightning.pytorch.callbacks import EarlyStopping
+from torch.optim.lr_scheduler import LinearLR
 
 from lit_iterative.answers import LastNumber
 from lit_iterative.datamodules import PromptData, SumsData
@@ -18,8 +19,8 @@ from lit_iterative.recipes import FOLDER
 from systems.runs import QUIET, Config
 
 SUMS = yaml.safe_load((FOLDER / "base" / "sums.yaml").read_text())
-#: Epochs of a warm-up at most; it ends at the goal.
-EPOCHS = 40
+#: Epochs of a warm-up at most until it is at the goal, and those in which the rate then falls to nothing.
+EPOCHS, SETTLING = 40, 4
 #: A network a quarter of the size, for what many arms are compared on.
 NARROW = {"hidden_size": 64, "intermediate_size": 192}
 
@@ -27,17 +28,17 @@ NARROW = {"hidden_size": 64, "intermediate_size": 192}
 def warm_up(
     seed: int,
     folder: str,
-    goal: float = 0.6,
+    goal: float = 0.4,
     alphabet: str = "0123456789+=",
     network: Config | None = None,
     **data: Any,
 ) -> str:
-    """Teach a policy of the base ``sums`` until it works out a share of sums of its own; return where it is.
+    """Teach a policy of the base ``sums`` worked examples until it has settled; return where it is.
 
     Args:
         seed: Seed of the weights and of the sums.
         folder: Where to.
-        goal: The share; measured four times an epoch.
+        goal: The share of other sums that it works out when the rate begins to fall; it ends well above.
         alphabet: The characters that it knows.
         network: Changes to its network.
         data: Changes to the sums.
@@ -59,32 +60,47 @@ def teach(
     alphabet: str,
     network: Config | None = None,
 ) -> str:
-    """Teach a policy the examples of some data until it is right on a share of the held-out prompts of others."""
-    pl.seed_everything(seed, verbose=False)
-    model = SUMS["model"]["init_args"]
-    optimizer = model["optimizer"]["init_args"] | {"betas": tuple(model["optimizer"]["init_args"]["betas"])}
-    module = LanguagePolicy(
-        Fresh(alphabet=alphabet, config=model["backbone"]["init_args"]["config"] | (network or {}), seed=seed),
-        held_out=HeldOut(LastNumber(), sampling=Sampling(**model["held_out"]["sampling"])),
-        optimizer=partial(torch.optim.AdamW, **optimizer),
-    )
+    """Teach a policy the examples of some data, until it is right on a share of the held-out prompts of others.
+
+    The rate then falls to nothing: at a rate that does not, the first steps of whatever comes next at a small one would
+    gain by themselves.
+    """
+    config = SUMS["model"]["init_args"]["backbone"]["init_args"]["config"] | (network or {})
     data.val_dataloader = measure.val_dataloader  # type: ignore[method-assign]
     enough = EarlyStopping("val_accuracy", mode="max", patience=EPOCHS * 4, stopping_threshold=goal)
+    unsettled = _policy(Fresh(alphabet=alphabet, config=config, seed=seed))
+    _fit(unsettled, data, seed, EPOCHS, val_check_interval=0.25, callbacks=[enough])
+    path = str(Path(folder, "warm"))
+    unsettled.export(path)
+    settled = _policy(Pretrained(path), partial(LinearLR, start_factor=1.0, end_factor=0.0, total_iters=SETTLING))
+    _fit(settled, data, seed, SETTLING, limit_val_batches=0)
+    settled.export(path)
+    return path
+
+
+def _policy(backbone: Fresh | Pretrained, schedule: Any = None) -> LanguagePolicy:
+    """Return a policy as the base makes it."""
+    model = SUMS["model"]["init_args"]
+    optimizer = model["optimizer"]["init_args"] | {"betas": tuple(model["optimizer"]["init_args"]["betas"])}
+    measured = HeldOut(LastNumber(), sampling=Sampling(**model["held_out"]["sampling"]))
+    made = partial(torch.optim.AdamW, **optimizer)
+    return LanguagePolicy(backbone, held_out=measured, optimizer=made, lr_scheduler=schedule)
+
+
+def _fit(module: LanguagePolicy, data: PromptData, seed: int, epochs: int, **options: Any) -> None:
+    """Train on examples."""
+    pl.seed_everything(seed, verbose=False)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = pl.Trainer(
-            max_epochs=EPOCHS, val_check_interval=0.25, callbacks=[enough], accelerator="cpu", devices=1,
-            gradient_clip_val=1.0, num_sanity_val_steps=0, default_root_dir=scratch, **QUIET,
+            max_epochs=epochs, accelerator="cpu", devices=1, gradient_clip_val=1.0, num_sanity_val_steps=0,
+            default_root_dir=scratch, **options, **QUIET,
         )  # fmt: skip
         trainer.fit(module, data)
-    path = str(Path(folder, "warm"))
-    module.export(path)
-    return path
 
 
 def held_out(path: str, data: PromptData) -> float:
     """Return the share of held-out prompts that a policy is right on."""
-    sampling = Sampling(**SUMS["model"]["init_args"]["held_out"]["sampling"])
-    module = LanguagePolicy(Pretrained(path), held_out=HeldOut(LastNumber(), sampling=sampling))
+    module = _policy(Pretrained(path))
     trainer = pl.Trainer(accelerator="cpu", devices=1, **QUIET)
     (metrics,) = trainer.validate(module, data, verbose=False)
     return metrics["val_accuracy"]
