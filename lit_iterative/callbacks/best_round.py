@@ -10,7 +10,8 @@ from lit_iterative.callbacks.lines import rounds_of
 from lit_iterative.callbacks.rounds import Rounds
 from lit_iterative.errors import SetupError
 from lit_iterative.guards.history import best, gain
-from lit_iterative.rounds.store import BOUNDARY, LAST, Store, folder
+from lit_iterative.rounds.layout import BOUNDARY, LAST, folder
+from lit_iterative.rounds.store import Store
 from lit_iterative.rounds.weights import load_checkpoint_weights, load_into
 
 BEST = "best"

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_iterative.ops.context import Ranks
+from lit_iterative.rounds.layout import BOUNDARY
 from lit_iterative.rounds.make import Facts
-from lit_iterative.rounds.store import BOUNDARY, Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 
 def committed(store: Store, facts: Facts) -> Version | None:

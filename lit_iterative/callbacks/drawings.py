@@ -12,7 +12,7 @@ from lit_iterative.columns import Array
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.diagnostics import class_counts, class_flow, confusion, reliability
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 
 #: Kinds of completions: the column of token ids, and those that may hold the score.
 SIDES = {

@@ -7,7 +7,7 @@ import lightning.pytorch as pl
 
 from lit_iterative.callbacks.rounds import Rounds
 from lit_iterative.errors import SetupError
-from lit_iterative.rounds.store import folder
+from lit_iterative.rounds.layout import folder
 from lit_iterative.sharding import units_of
 
 

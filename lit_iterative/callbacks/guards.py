@@ -12,8 +12,8 @@ from lit_iterative.errors import SetupError
 from lit_iterative.guards import Change, Guard, History, Record, judge
 from lit_iterative.guards.history import joined
 from lit_iterative.rounds.make import Facts
-from lit_iterative.rounds.store import Version
 from lit_iterative.rounds.verdict import Verdict
+from lit_iterative.rounds.version import Version
 
 
 class Guards(pl.Callback):

@@ -8,9 +8,11 @@ import lightning.pytorch as pl
 
 from lit_iterative.callbacks.ema_teacher import teacher_of
 from lit_iterative.guards.history import Record, record
-from lit_iterative.rounds.store import BOUNDARY, Store, Version, folder
+from lit_iterative.rounds.layout import BOUNDARY, folder
+from lit_iterative.rounds.store import Store
 from lit_iterative.rounds.sync import SyncContext
 from lit_iterative.rounds.verdict import Verdict
+from lit_iterative.rounds.version import Version
 from lit_iterative.rounds.weights import Weights, load_checkpoint_weights, load_weights
 
 #: The weights from before training, in the store.

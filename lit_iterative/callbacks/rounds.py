@@ -31,10 +31,12 @@ from lit_iterative.callbacks.syncing import Syncing
 from lit_iterative.callbacks.telemetry import Telemetry, monitor
 from lit_iterative.generation.forward import ForwardPass
 from lit_iterative.ops.op import resolve
+from lit_iterative.rounds.layout import BOUNDARY, LAST, folder
 from lit_iterative.rounds.make import make_round
 from lit_iterative.rounds.plan import Phase, Plan, When
-from lit_iterative.rounds.store import BOUNDARY, LAST, Store, Version, folder
+from lit_iterative.rounds.store import Store
 from lit_iterative.rounds.sync import reset_optimizers, stateless
+from lit_iterative.rounds.version import Version
 from lit_iterative.rounds.weights import keep_primitives
 
 HYPER_PARAMETERS = (

@@ -4,7 +4,7 @@ import html
 
 import pyarrow as pa
 
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 from lit_iterative.seeds import generator
 
 #: What is shown of a row, where it is there: the texts, then the numbers.

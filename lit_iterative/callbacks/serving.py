@@ -8,7 +8,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 from lit_iterative import _compat
 from lit_iterative.callbacks.symmetry import check_reference
 from lit_iterative.datamodules import Refreshable
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 from lit_iterative.seeds import seed_all
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from lit_iterative.columns import Array, classes_of, read
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.measure import truth_of
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 
 COLUMNS = ("id", "label", "scores.confidence")
 

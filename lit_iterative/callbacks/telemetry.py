@@ -30,7 +30,8 @@ from lit_iterative.callbacks.snapshot import Snapshot
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.plan import Plan
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 EDGES = np.linspace(0.0, 1.0, 201)  # fine enough to show what passes a threshold of 0.95
 #: How long to wait at the end for figures that are left: where TensorBoard alone shows them, this share of the fit's

@@ -12,7 +12,7 @@ from lit_iterative.columns import Array
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.pool import loader_options
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 from lit_iterative.seeds import generator
 
 

@@ -16,7 +16,7 @@ from lit_iterative.datamodules.records import Record, read_records
 from lit_iterative.datamodules.refreshable import Refreshable
 from lit_iterative.datamodules.relabelled import Relabelled
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 
 Source = str | list[Record]
 LABEL = "label"

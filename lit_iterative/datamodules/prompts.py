@@ -18,7 +18,7 @@ from lit_iterative.datamodules.refreshable import Refreshable
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.ops.language.propose.add_prompts import ROUND, written_prompts
 from lit_iterative.pool import Pool
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 
 Source = str | list[Record]
 

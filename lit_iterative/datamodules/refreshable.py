@@ -15,7 +15,8 @@ from lit_iterative.datamodules.mixing import Mixing, Rows, check_rebuildable, lo
 from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.pool import Pool, pool_of
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 from lit_iterative.seeds import derive_seed
 
 STATE = "lit_iterative"

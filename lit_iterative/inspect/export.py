@@ -15,7 +15,8 @@ from lit_iterative.inspect.find import find_round
 from lit_iterative.inspect.pruned import check_rows
 from lit_iterative.inspect.text import to_json
 from lit_iterative.inspect.whole_file import whole_file
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 Format = Literal["jsonl", "parquet", "csv", "datasets"]
 ROWS_AT_ONCE = 4096

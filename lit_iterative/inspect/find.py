@@ -4,7 +4,8 @@ import posixpath
 import re
 
 from lit_iterative.errors import StoreError
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 ROUND = re.compile(r"round-(\d{5})")
 

@@ -7,8 +7,9 @@ from typing import Literal
 from lit_iterative.inspect import text
 from lit_iterative.inspect.find import begun
 from lit_iterative.inspect.pruned import pruned_files
+from lit_iterative.rounds.layout import folder
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.store import Store, folder
+from lit_iterative.rounds.store import Store
 
 Status = Literal["committed", "empty", "pruned", "in progress", "unreachable"]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.columns import Array, look_up, read
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 
 ROWS_OF_A_PART = 1 << 16
 

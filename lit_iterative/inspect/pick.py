@@ -14,7 +14,9 @@ from lit_iterative.errors import StoreError
 from lit_iterative.inspect.find import rows_served
 from lit_iterative.inspect.matching import Match, match
 from lit_iterative.inspect.pruned import check_rows
-from lit_iterative.rounds.store import Store, Version, folder
+from lit_iterative.rounds.layout import folder
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 By = Literal["random", "best", "worst", "changed"]
 OTHER_CLASS = 1000.0  # more than any change of a score

@@ -11,9 +11,10 @@ from lit_iterative.inspect.checkpoints import named_rounds
 from lit_iterative.inspect.listing import status_of
 from lit_iterative.inspect.pruned import NOTE, pruned_files
 from lit_iterative.inspect.summary import DEFAULT_MONITOR, chosen
+from lit_iterative.rounds.layout import BOUNDARY, folder
 from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.seal import sealed
-from lit_iterative.rounds.store import BOUNDARY, Store, folder
+from lit_iterative.rounds.store import Store
 
 #: Parts of a plan that load the weights of earlier rounds from their checkpoints.
 GOING_BACK = (

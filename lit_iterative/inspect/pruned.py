@@ -2,7 +2,9 @@
 
 from lit_iterative.errors import StoreError
 from lit_iterative.rounds.files import Files
-from lit_iterative.rounds.store import Store, Version, folder
+from lit_iterative.rounds.layout import folder
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 NOTE = "pruned.json"
 

@@ -8,8 +8,9 @@ from lit_iterative.errors import StoreError
 from lit_iterative.inspect import text
 from lit_iterative.inspect.checkpoints import named_rounds
 from lit_iterative.inspect.find import begun, find_round
+from lit_iterative.rounds.layout import BOUNDARY, LAST, folder
 from lit_iterative.rounds.seal import sealed
-from lit_iterative.rounds.store import BOUNDARY, LAST, Store, folder
+from lit_iterative.rounds.store import Store
 
 
 @dataclass(frozen=True)

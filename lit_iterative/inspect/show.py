@@ -9,7 +9,8 @@ from lit_iterative.inspect.find import find_round
 from lit_iterative.inspect.listing import Status, status_of
 from lit_iterative.inspect.pruned import is_pruned
 from lit_iterative.rounds.manifest import OpCount
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 MOST_SHARDS = 20
 HASHES = ("key", "plan", "weights", "pool", "previous")

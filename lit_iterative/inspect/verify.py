@@ -11,9 +11,10 @@ from lit_iterative.inspect import text
 from lit_iterative.inspect.find import begun
 from lit_iterative.inspect.pruned import pruned_files
 from lit_iterative.rounds.command import COMMAND
+from lit_iterative.rounds.layout import folder
 from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.seal import is_sound
-from lit_iterative.rounds.store import Store, folder
+from lit_iterative.rounds.store import Store
 
 Kind = Literal["missing", "changed", "unreadable", "wrong", "unsealed"]
 SUPERSEDED = re.compile(r"\d{3}-round-\d{5}")

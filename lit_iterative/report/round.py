@@ -12,7 +12,7 @@ from lit_iterative.report.markup import Markup, folded, join, table, tag
 from lit_iterative.report.run import Run
 from lit_iterative.report.stages import Step, steps, totals
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.store import Version
+from lit_iterative.rounds.version import Version
 
 CHARACTERS = 1500
 TITLES: dict[By, str] = {"best": "Best", "worst": "Worst", "changed": "Most changed", "random": "At random"}

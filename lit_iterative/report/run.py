@@ -7,7 +7,8 @@ from typing import Any
 from lit_iterative.inspect.summary import DEFAULT_MONITOR, chosen
 from lit_iterative.rounds.command import read_commands
 from lit_iterative.rounds.manifest import Manifest
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 
 @dataclass(frozen=True)

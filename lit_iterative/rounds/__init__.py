@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lit_iterative.rounds.adapters import MergeAdapter, NewAdapter
     from lit_iterative.rounds.plan import Phase, Plan, When
-    from lit_iterative.rounds.store import Store, Version
+    from lit_iterative.rounds.store import Store
     from lit_iterative.rounds.sync import Continue, ReinitFromBase, ReinitFromScratch, Rewind, RollBack
+    from lit_iterative.rounds.version import Version
 
 __all__ = [
     "Continue",
@@ -27,8 +28,9 @@ __all__ = [
 MODULES = {
     "adapters": ("MergeAdapter", "NewAdapter"),
     "plan": ("Phase", "Plan", "When"),
-    "store": ("Store", "Version"),
+    "store": ("Store",),
     "sync": ("Continue", "ReinitFromBase", "ReinitFromScratch", "Rewind", "RollBack"),
+    "version": ("Version",),
 }
 
 

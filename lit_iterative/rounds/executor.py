@@ -17,9 +17,9 @@ from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.op import Op, check, parameters_of
 from lit_iterative.ops.tally import Tally
+from lit_iterative.rounds.draft import Draft
 from lit_iterative.rounds.manifest import OpCount
 from lit_iterative.rounds.stages import Stage, reshard, stages
-from lit_iterative.rounds.store import Draft
 
 COUNTS, TALLIES = b"rows_in_and_out", b"tallies"
 

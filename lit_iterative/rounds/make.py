@@ -24,8 +24,9 @@ from lit_iterative.rounds.manifest import Manifest, OpCount
 from lit_iterative.rounds.measure import measure, measured
 from lit_iterative.rounds.plan import Phase, Plan
 from lit_iterative.rounds.stages import reshard
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
 from lit_iterative.rounds.verdict import Verdict
+from lit_iterative.rounds.version import Version
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from lit_iterative.ops.merge import Merge
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.make import Facts, make_round
 from lit_iterative.rounds.plan import Phase, Plan
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 from lit_iterative.testing.crash import Crash, CrashingStore
 from lit_iterative.testing.expect import expect, fail
 from lit_iterative.testing.fixtures import Source

@@ -3,8 +3,8 @@ import torch
 from lit_iterative.callbacks.accepted_samples import AcceptedSamples
 from lit_iterative.ops.actors import Initial
 from lit_iterative.ops.language.builders.accepted import Accept
+from lit_iterative.rounds.layout import BOUNDARY, folder
 from lit_iterative.rounds.plan import When
-from lit_iterative.rounds.store import BOUNDARY, folder
 from lit_iterative.rounds.sync import ReinitFromBase
 from tests.projects.networks import EOS
 from tests.projects.words import SAMPLING, Closeness, data, policy, trainer

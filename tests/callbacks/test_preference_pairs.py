@@ -12,8 +12,8 @@ from lit_iterative.errors import DataError
 from lit_iterative.modules.backbone import LoRA
 from lit_iterative.ops.actors import Initial, Previous
 from lit_iterative.ops.op import Op
+from lit_iterative.rounds.layout import BOUNDARY, folder
 from lit_iterative.rounds.plan import Phase, When
-from lit_iterative.rounds.store import BOUNDARY, folder
 from lit_iterative.seeds import derive_seed
 from tests.projects.networks import PAD
 from tests.projects.warned import warned

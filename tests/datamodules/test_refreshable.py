@@ -12,7 +12,7 @@ from lit_iterative.datamodules import Mixing, Refreshable
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.rounds.store import Store
 from tests.projects.tiny import TinyData, TinyRefreshable
-from tests.rounds.test_store import manifest
+from tests.rounds.committed import manifest
 
 
 def commit(store, round, ids, labels=None):

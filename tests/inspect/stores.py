@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.rounds.manifest import Manifest, OpCount
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 LABELS = [{3: 0, 5: 1, 8: 1}, {5: 1, 8: 0, 9: 2}]  # of rounds 0 and 1, by id
 

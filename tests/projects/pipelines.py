@@ -24,7 +24,7 @@ from lit_iterative.ops import (
 )
 from lit_iterative.ops.op import Op
 from lit_iterative.rounds import Phase, When
-from lit_iterative.rounds.store import Draft
+from lit_iterative.rounds.draft import Draft
 
 
 def stateful(threshold: float, warmup: int, shard_size: int, die_in_round: int = -1) -> list[pl.Callback]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from lit_iterative.rounds.store import BOUNDARY, Version, folder
+from lit_iterative.rounds.layout import BOUNDARY, folder
+from lit_iterative.rounds.version import Version
 from tests.recipes.step_rows import (
     as_strong_as_its_visits,
     behind_its_prefix,

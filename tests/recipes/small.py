@@ -7,7 +7,8 @@ import yaml
 
 from lit_iterative.cli import IterativeCLI
 from lit_iterative.recipes import Recipe
-from lit_iterative.rounds.store import Store, Version
+from lit_iterative.rounds.store import Store
+from lit_iterative.rounds.version import Version
 
 QUIET = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
 LLAMA = {
