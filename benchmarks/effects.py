@@ -4,14 +4,15 @@ Run ``python benchmarks/effects.py`` (all, some hours on two cores), with names 
 ``--quick`` (one seed each, smaller, of which nothing follows). It needs ``pip install "lit-iterative[language]"``.
 
 Every effect is a file in ``systems``, which says what is compared and on what. Arms of a seed begin with the same
-weights and data. Numbers were chosen on seeds 100 to 102; reported are others, on which nothing was chosen. What holds
-is the direction and a rough size on a small task, not the numbers of the source.
+weights and data. Numbers were chosen on seeds 100 to 102, or more; reported are others, on which nothing was chosen.
+What holds is the direction and a rough size on a small task, not the numbers of the source.
 """
 
 import argparse
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from common import conclude, show_table
@@ -19,7 +20,7 @@ from systems import NAMES, effects
 from systems.effect import Effect
 
 
-def measure(name: str, effect: Effect, seeds: list[int], quick: bool) -> None:
+def measure(name: str, effect: Effect, seeds: Sequence[int], quick: bool) -> None:
     """Run all arms on all seeds; print the table and the verdict."""
     start, results = time.perf_counter(), []
     for seed in seeds:
@@ -43,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true", help="one seed, smaller")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[200, 201, 202])
+    parser.add_argument("--seeds", type=int, nargs="+", help="others than those that an effect is reported on")
     given = parser.parse_args()
     known = effects()
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # which its import sets
@@ -51,7 +52,8 @@ def main() -> None:
     if unknown:
         parser.error(f"There is no effect {', '.join(sorted(unknown))}. Name some of {', '.join(known)}.")
     for name in given.names or known:
-        measure(name, known[name], given.seeds[:1] if given.quick else given.seeds, given.quick)
+        seeds = given.seeds or known[name].seeds
+        measure(name, known[name], seeds[:1] if given.quick else seeds, given.quick)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ class Effect:
         baseline: The arm that the source compares with.
         least: By how much the mean over seeds of ``ours`` must be above that of ``baseline``.
         run: Takes a seed and whether to be quick; returns the measure of every arm. Arms beyond the two are controls.
+        seeds: What it is reported on; nothing was chosen on them.
     """
 
     recipe: str
@@ -25,3 +26,4 @@ class Effect:
     baseline: str
     least: float
     run: Callable[[int, bool], dict[str, float]]
+    seeds: tuple[int, ...] = (200, 201, 202)
