@@ -1,4 +1,4 @@
-"""The command line: LightningCLI for training in rounds, and ``rounds`` to look into them."""
+"""IterativeCLI: LightningCLI for training in rounds."""
 
 import os
 import sys
@@ -23,7 +23,6 @@ import lit_iterative.ops.language
 import lit_iterative.rounds.adapters  # noqa: F401
 from lit_iterative import __version__, control
 from lit_iterative.callbacks.lines import LogLines, RoundLines, rounds_of
-from lit_iterative.entry import main
 from lit_iterative.errors import LitIterativeError, SetupError
 from lit_iterative.inspect.summary import DEFAULT_MONITOR, Outcome, summarise
 from lit_iterative.rounds.store import Store
@@ -35,7 +34,6 @@ DESCRIPTION = (
     "back; 'lit-iterative report DIR' writes a page about it."
 )
 CONTROL = "control.json"
-__all__ = ["IterativeCLI", "main"]
 
 
 class SaveConfig(SaveConfigCallback):

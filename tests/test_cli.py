@@ -8,8 +8,9 @@ import lightning.pytorch as pl
 import pytest
 import yaml
 
-from lit_iterative.cli import IterativeCLI, main
+from lit_iterative.cli import IterativeCLI
 from lit_iterative.datamodules import Mixing
+from lit_iterative.entry import main
 from lit_iterative.rounds.store import Store
 from tests.projects.tiny import TinyModule, TinyRefreshable
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from lit_iterative.cli import main
+from lit_iterative.entry import main
 from lit_iterative.recipes import find_recipe
 from lit_iterative.rounds import Store
 from tests.recipes.small import run

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from lit_iterative.cli import main
+from lit_iterative.entry import main
 from lit_iterative.rounds.store import Store
 from tests.inspect.stores import commit, rows, two_rounds
 
