@@ -7,7 +7,8 @@ import numpy as np
 
 from lit_iterative.columns import Array
 from lit_iterative.errors import DataError
-from lit_iterative.generation.language import LanguageModel, Prompt, Sampling
+from lit_iterative.generation.language import LanguageModel, Sampling
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.generation.respondent import Answer, Session
 from lit_iterative.sequences import Tokens
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from lit_iterative.columns import Array
 from lit_iterative.errors import PipelineError, SetupError
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.sequences import Tokens
 
-Prompt = str | list[dict[str, str]]
 Finish = Literal["stop", "length"]
 
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from lit_iterative.batches import Batch
 from lit_iterative.errors import DataError, SetupError
 from lit_iterative.generation.in_process import InProcess
-from lit_iterative.generation.language import Backend, Prompt, TokenScores
+from lit_iterative.generation.language import Backend, TokenScores
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.losses.log_probs import Scored, score
 from lit_iterative.losses.reduction import weighted_mean
 from lit_iterative.modes import evaluating

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from lit_iterative.batches import Batch, Pairs
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.generation.language import Prompt
+from lit_iterative.generation.prompt import Prompt, text_of
 from lit_iterative.judging.classifier import SequenceClassifier, load_tokenizer, logits, pad_id
 from lit_iterative.losses.preferences import bradley_terry, preference_accuracy, reward_losses
 from lit_iterative.modules.alphabet import character_tokenizer
-from lit_iterative.ops.language.propose.prompts import text_of
 from lit_iterative.sequences import Sequences
 
 __all__ = ["BradleyTerryReward", "bradley_terry"]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lit_iterative.errors import DataError, SetupError
-from lit_iterative.generation.language import Prompt
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.sequences import Tokens
 
 Chat = Literal["auto", "template", "plain"]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lit_iterative.generation.forward import Member
-from lit_iterative.generation.language import Completion, Prompt, Sampling, TokenMixture, TokenScores
+from lit_iterative.generation.language import Completion, Sampling, TokenMixture, TokenScores
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.seeds import generator
 from lit_iterative.sequences import Tokens
 

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 import pyarrow as pa
 
 from lit_iterative.columns import read
+from lit_iterative.generation.prompt import text_of
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.propose.prompts import text_of
 from lit_iterative.ops.language.score.utility import WORD, common_subsequence, f1
 from lit_iterative.ops.language.tokens import column_of
 from lit_iterative.ops.op import Op, Scope

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from lit_iterative.columns import read, write
 from lit_iterative.generation.forward import Member
-from lit_iterative.generation.language import LanguageModel, Prompt
+from lit_iterative.generation.language import LanguageModel
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.tokens import IDS, strings_of
 from lit_iterative.ops.op import Op

@@ -11,7 +11,7 @@ import pyarrow as pa
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.generation.forward import Member
-from lit_iterative.generation.language import Prompt
+from lit_iterative.generation.prompt import Prompt
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.tokens import column_of, int_lists
 from lit_iterative.ops.op import Op

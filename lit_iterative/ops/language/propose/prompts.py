@@ -10,7 +10,7 @@ from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError
 from lit_iterative.generation.endings import check_prompts
 from lit_iterative.generation.forward import Member
-from lit_iterative.generation.language import Prompt
+from lit_iterative.generation.prompt import text_of
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.tokens import int_lists
 from lit_iterative.ops.op import Op
@@ -87,16 +87,3 @@ class Prompts(Op):
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise DataError(f"The field {name!r} has values of several types ({error}). Give it one type.") from error
         return pa.string() if pa.types.is_null(kind) else kind
-
-
-def text_of(prompt: Prompt) -> str:
-    """Return the text of a prompt that people and scorers see: of a chat, what the user said last.
-
-    Example:
-        >>> text_of([{"role": "system", "content": "Add."}, {"role": "user", "content": "1+1"}])
-        '1+1'
-    """
-    if isinstance(prompt, str):
-        return prompt
-    said = [message["content"] for message in prompt if message["role"] == "user"]
-    return said[-1] if said else prompt[-1]["content"]

@@ -9,10 +9,10 @@ import pyarrow as pa
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.generation.language import Completion, Sampling
+from lit_iterative.generation.prompt import text_of
 from lit_iterative.ops.actors import Actor, Policy
 from lit_iterative.ops.context import Context
 from lit_iterative.ops.language.propose.add_prompts import ROUND
-from lit_iterative.ops.language.propose.prompts import text_of
 from lit_iterative.ops.op import Op
 from lit_iterative.ops.parameters import check_range, whole
 from lit_iterative.ops.schedule import Schedule

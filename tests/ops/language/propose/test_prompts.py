@@ -3,7 +3,7 @@ import pytest
 
 from lit_iterative.errors import DataError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.language.propose.prompts import Prompts, text_of
+from lit_iterative.ops.language.propose.prompts import Prompts
 from lit_iterative.pool import Pool
 from lit_iterative.testing.fixtures import FakeForward
 
@@ -72,13 +72,6 @@ def test_lengths_are_measured():
 def test_items_that_do_not_fit_name_the_remedy(items, message):
     with pytest.raises(DataError, match=message):
         Prompts(["answer"])(shard("a"), context(items, "ab"[: len(items)]))
-
-
-def test_what_people_see_of_a_prompt():
-    assert text_of("1+1") == "1+1"
-    again = [*CHAT, {"role": "assistant", "content": "2"}, {"role": "user", "content": "3+3"}]
-    assert text_of(again) == "3+3"
-    assert text_of([{"role": "system", "content": "Add."}]) == "Add."
 
 
 def test_columns():
