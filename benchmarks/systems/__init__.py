@@ -15,6 +15,7 @@ NAMES = [
     "ssrm",
     "ids",
     "self_correction",
+    "mcts_dpo",
 ]
 
 
