@@ -38,10 +38,11 @@ class Digits(Split):
         held_out_seed: Seed of the draw of the held-out images.
         target: Changes the images of the pool and the held-out ones, once: they are of another domain than the labelled
             ones. The same when left out.
+        noise: Standard deviation of the Gaussian noise on every pixel of every image, drawn once: what makes them hard.
 
     Raises:
         OptionalDependencyError: If scikit-learn is missing, in ``setup``.
-        DataError: If a class has fewer images than are to be labelled, in ``setup``.
+        DataError: If the noise is negative; if a class has fewer images than are to be labelled, in ``setup``.
     """
 
     def __init__(
@@ -54,8 +55,12 @@ class Digits(Split):
         mixing: Mixing = Mixing(),  # noqa: B008  # frozen
         held_out_seed: int = 0,
         target: Callable[[Any], Any] | None = None,
+        noise: float = 0.0,
     ) -> None:
         super().__init__()
+        if not noise >= 0:
+            raise DataError(f"The digits' noise is {noise}. Give a standard deviation of 0 or more.")
+        self.noise = noise
         self.held_out_seed = held_out_seed
         self.labels_per_class = labels_per_class
         self.seed = seed
@@ -68,6 +73,8 @@ class Digits(Split):
     def setup(self, stage: str | None = None) -> None:
         """Read and split the images; the same split in every stage and on every rank."""
         images, digits = load()
+        grain = generator(self.held_out_seed, "digits", "noise").standard_normal(images.shape, dtype=np.float32)
+        images += np.float32(self.noise) * grain
         held_out = split(digits, size=0.25, draw=generator(self.held_out_seed, "digits", "held out"))
         rest = np.flatnonzero(~held_out)
         labelled = np.zeros(len(digits), dtype=bool)

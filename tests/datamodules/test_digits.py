@@ -50,6 +50,19 @@ def test_labelled_images_are_as_many_as_asked_for_with_their_own_labels() -> Non
     assert all(truth[image.numpy().tobytes()] == label for image, label in pool)
 
 
+def test_noise_is_put_once_on_every_image() -> None:
+    plain, noisy, again = ready(), ready(noise=0.4), ready(noise=0.4)
+    for name in ("labelled", "unlabelled", "held_out"):
+        before, after, once_more = (getattr(data, name).tensors[0] for data in (plain, noisy, again))
+        assert float((after - before).std()) == pytest.approx(0.4, rel=0.05)
+        assert torch.equal(after, once_more)
+
+
+def test_noise_below_zero_is_refused() -> None:
+    with pytest.raises(DataError, match="noise"):
+        DigitsData(noise=-1.0)
+
+
 def test_held_out_images_have_a_seed_of_their_own() -> None:
     one, other = ready(held_out_seed=0), ready(held_out_seed=1)
     assert len(one.held_out) == len(other.held_out)
