@@ -54,8 +54,8 @@ def sampled(config: Config, rounds: int) -> None:
 
 def run(seed: int, quick: bool) -> dict[str, float]:
     """Search, sample, and train on what is given, for as many steps."""
-    rounds, data = (1, DATA | {"prompts": 100}) if quick else (ROUNDS, DATA)
-    mixing = {"class_path": "Mixing", "init_args": {"mode": "replace", "rows_per_epoch": ROWS}}
+    rounds, rows, data = (1, 128, DATA | {"prompts": 50, "held_out": 100}) if quick else (ROUNDS, ROWS, DATA)
+    mixing = {"class_path": "Mixing", "init_args": {"mode": "replace", "rows_per_epoch": rows}}
     arms: dict[str, tuple[float, Callable[[Config], None]]] = {
         "given solutions": (GIVEN_RATE, partial(searched, rounds=0)),
         "whole answers": (RATE, partial(sampled, rounds=rounds)),

@@ -37,7 +37,7 @@ def rounds(config: Config, made: int, epochs: int, samples: int = SAMPLES) -> No
 def run(seed: int, quick: bool) -> dict[str, float]:
     """Make rounds, and train on what is given for as many steps."""
     made, epochs = (1, 1) if quick else (ROUNDS, EPOCHS)
-    data = DATA | {"prompts": 100} if quick else DATA
+    data = DATA | {"prompts": 100, "held_out": 100} if quick else DATA
     arms: dict[str, Callable[[Config], None]] = {
         "given solutions": partial(rounds, made=0, epochs=epochs),
         "one round": partial(rounds, made=1, epochs=made * epochs, samples=made * SAMPLES),
