@@ -121,6 +121,7 @@ OPS: list[OpCase] = [
     OpCase(ops.AgreedPairs(TWO), completions(TWO)),
     OpCase(ops.AgreedPairs([*TWO, "scores.reward"], at_most=1, truncated="drop"), completions([*TWO, "scores.reward"])),
     OpCase(ops.AnswerEntropy(), completions(["scores.vote"])),
+    OpCase(ops.BalanceByTemperature([0.5, 1.0], 0.5, 2, SHORT), ONCE_ANSWERED),
     OpCase(ops.BalanceScore(), judged()),
     OpCase(ops.BalanceScore("scores.reward", [0.5, 0.9]), completions(["scores.correct", "scores.reward"])),
     OpCase(ops.ConsistencyPreference(), rated()),

@@ -34,6 +34,7 @@ CHANGE_NO_ROW = (
     ops.RoundAgreement,
     language.AddPrompts,
     language.AnswerEntropy,
+    language.BalanceByTemperature,
     language.BalanceScore,
     language.DistinctN,
     language.RememberCandidates,

@@ -363,9 +363,14 @@ EXPECTED = {
         "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5 and r["scores.shift"] >= 1, kept="Quantile"
     ),
     "verification_gap": Expected("Accept", "sft", kept="Quantile"),
-    "b_star": Expected("Accept", "sft", rows=lambda r: r["scores.combined"] >= 1),
+    "b_star": Expected(
+        "Accept",
+        "sft",
+        rows=lambda r: r["scores.combined"] >= 1,
+        measured=lambda rounds: "balance_at_temperature_0.7" in rounds[0] and "balance_at_1.25" in rounds[0],
+    ),
     "length_generalisation": Expected(
-        "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.5, kept="Stream", carried="Append", mixed="concat"
+        "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.75, kept="Stream", carried="Append", mixed="concat"
     ),
     "self_rehearsal": Expected("OwnOrGiven", "sft", rows=own_if_right, carried="EditInPlace"),
     "forward_translation": Expected("Accept", "sft", weights=BASE),

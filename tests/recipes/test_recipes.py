@@ -39,7 +39,6 @@ def test_every_recipe_has_expectations() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Round . is empty")  # of so few inputs
-@pytest.mark.filterwarnings("ignore:Round .. Below. round/balance")  # the guard of b_star
 @pytest.mark.parametrize("name", EXPECTED)
 def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models: dict[str, str]) -> None:
     expected = EXPECTED[name]

@@ -33,6 +33,7 @@ from lit_iterative.ops.language.propose.split import Split
 from lit_iterative.ops.language.propose.write_like import WriteLike
 from lit_iterative.ops.language.propose.written_prompts import WrittenPrompts
 from lit_iterative.ops.language.score.answer_entropy import AnswerEntropy
+from lit_iterative.ops.language.score.balance_by_temperature import BalanceByTemperature
 from lit_iterative.ops.language.score.balance_score import BalanceScore
 from lit_iterative.ops.language.score.combine import Combine, Fallback, Standardise
 from lit_iterative.ops.language.score.consistency import ConsistencyPreference, RankConsistency
@@ -81,6 +82,7 @@ __all__ = [
     "AgreedPairs",
     "AllPairs",
     "AnswerEntropy",
+    "BalanceByTemperature",
     "BalanceScore",
     "BestRandom",
     "BestWorst",
