@@ -14,6 +14,7 @@ NAMES = [
     "confirmation_bias",
     "ssrm",
     "ids",
+    "length_generalisation",
     "self_correction",
     "mcts_dpo",
 ]

@@ -39,12 +39,12 @@ GROWING = {
     "data": {
         "init_args": {
             "prompts": 6,
-            "examples": 100,
+            "examples": 1,
             "held_out": 2,
             "known": 2,
             "longest": 4,
-            "batch_size": 32,
-            "mixing": {"class_path": "Mixing", "init_args": {"mode": "concat", "rows_per_epoch": 480}},
+            "batch_size": 16,
+            "mixing": {"class_path": "Mixing", "init_args": {"mode": "concat", "rows_per_epoch": 240}},
         }
     },
 }
