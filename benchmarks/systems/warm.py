@@ -59,17 +59,18 @@ def teach(
     goal: float,
     alphabet: str,
     network: Config | None = None,
+    epochs: int = EPOCHS,
 ) -> str:
     """Teach a policy the examples of some data, until it is right on a share of the held-out prompts of others.
 
-    The rate then falls to nothing: at a rate that does not, the first steps of whatever comes next at a small one would
-    gain by themselves.
+    With a goal above 1 it is taught for all epochs. The rate then falls to nothing: at a rate that does not, the first
+    steps of whatever comes next at a small one would gain by themselves.
     """
     config = SUMS["model"]["init_args"]["backbone"]["init_args"]["config"] | (network or {})
     data.val_dataloader = measure.val_dataloader  # type: ignore[method-assign]
-    enough = EarlyStopping("val_accuracy", mode="max", patience=EPOCHS * 4, stopping_threshold=goal)
+    enough = EarlyStopping("val_accuracy", mode="max", patience=epochs * 4, stopping_threshold=goal)
     unsettled = _policy(Fresh(alphabet=alphabet, config=config, seed=seed))
-    _fit(unsettled, data, seed, EPOCHS, val_check_interval=0.25, callbacks=[enough])
+    _fit(unsettled, data, seed, epochs, val_check_interval=0.25, callbacks=[enough])
     path = str(Path(folder, "warm"))
     unsettled.export(path)
     settled = _policy(Pretrained(path), partial(LinearLR, start_factor=1.0, end_factor=0.0, total_iters=SETTLING))
