@@ -13,7 +13,8 @@ vote nor length tell: it grew to 7 digits and fell back. A layer that sees only 
 sees decides what is left to learn (seed 100, taught 2 to 4 digits): with 5, short sums alone teach more than rounds;
 with 9 half of what passes at 5 digits is wrong. Taught only 2 and 3 digits, too much is wrong at 4. Chosen beside it:
 votes at a temperature of 1 that three quarters must share. A rate of 1e-3 is worse (seed 100). On seeds 100 to 102
-rounds came to .625, .877 and .808, from .308, .447 and .417, and short sums alone to .325, .495 and .440.
+rounds came to .625, .877 and .808, from .308, .447 and .417, and short sums alone to .325, .495 and .440. The less the
+policy begins with, the less it gains: on seed 300 it begins at .155, and rounds end at .222, short sums alone at .257.
 """
 
 import tempfile
@@ -102,6 +103,6 @@ EFFECT = Effect(
     measure="accuracy on longer sums",
     ours="growing",
     baseline="short sums alone",
-    least=0.1,
+    least=0.12,
     run=run,
 )
