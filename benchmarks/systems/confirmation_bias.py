@@ -9,11 +9,11 @@ their table. Control: no rounds, and so no mixup.
 
 The digits have so much noise that ten labels a class teach a network about 60 % of them, and the network has no
 dropout, so that it can learn labels by heart, wrong ones as well. Nothing else of the recipe is changed. Naive labels
-then do harm from the first rounds on: on seeds 100, 101 and 102 they lead from 0.589, 0.638 and 0.687 to 0.491, 0.427
+then do harm with the rounds: on seeds 100, 101 and 102 they lead from 0.589, 0.638 and 0.687 to 0.491, 0.427
 and 0.387. With both cures networks ended at 0.604, 0.647 and 0.656; without rounds seeds 101 and 102 ended at 0.629 and
 0.609. In a warm-up twice as long (seed 100) naive labels ended at 0.362, labelled rows alone at 0.518, mixup alone at
 0.631, and both at 0.624: nearly all that is gained is gained by mixup. So the cures take the harm away; images with
-so much noise have no more to offer, and the cures are about as good as no rounds (in their table they are far better).
+so much noise have no more to offer, and the cures are about as good as no rounds (on CIFAR-10 they are far better).
 
 On digits as they are there is nothing to mend. On seeds 200 to 202, with four labels a class and no augmentation, naive
 labels came to 0.926 on the mean, both cures to 0.927, no rounds to 0.868. With noise of 0.3, dropout and two labels a
@@ -65,4 +65,5 @@ EFFECT = Effect(
     baseline="naive",
     least=0.08,
     run=run,
+    seeds=(300, 301, 302),
 )

@@ -70,4 +70,5 @@ EFFECT = Effect(
     baseline="one threshold of 0.95",
     least=0.02,
     run=run,
+    seeds=(300, 301, 302),
 )

@@ -105,4 +105,5 @@ EFFECT = Effect(
     baseline="short sums alone",
     least=0.12,
     run=run,
+    seeds=(300, 301, 302),
 )

@@ -79,4 +79,5 @@ EFFECT = Effect(
     baseline="given solutions",
     least=0.05,
     run=run,
+    seeds=(300, 301, 302),
 )

@@ -61,4 +61,5 @@ EFFECT = Effect(
     baseline="given solutions",
     least=0.08,
     run=run,
+    seeds=(300, 301, 302),
 )
