@@ -8,10 +8,12 @@ from systems.effect import Effect
 NAMES = [
     "scpo",
     "irpo",
+    "dice",
     "wav2vec_self_training",
     "rest_em",
     "hiast",
     "confirmation_bias",
+    "predictions_for_pretraining",
     "ssrm",
     "ids",
     "length_generalisation",
