@@ -9,7 +9,8 @@ many steps, from the same weights; measured is how often completions that are dr
 
 Chosen on seed 100: the rate, the steps and the temperature; on 100 to 102 the betas. The given pairs get the one that
 suits them best of 10, 3, 1, 0.5 and 0.3; at that of DICE they teach little, so that most of what DICE gains over them
-there is had by a smaller one.
+there is had by a smaller one. Over the same beta DICE gained 0.16, 0.18 and 0.14; over the best one 0.00, 0.05 and
+0.04, which is no more than what it scatters.
 
 What the given pairs taught must tell better from worse among the policy's own completions. Here it has 94 of 100 such
 pairs in the right order (after the first round, beta 3). Of right and wrong sums it had at best 56, at betas of 0.1 to
