@@ -45,4 +45,5 @@ EFFECT = Effect(
     baseline="given labels alone",
     least=0.03,
     run=run,
+    seeds=(300, 301, 302),
 )
