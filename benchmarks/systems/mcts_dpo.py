@@ -14,7 +14,8 @@ The search goes by outcomes alone: a policy that knows sums and nothing else has
 Chosen on seeds 100 to 102: beta, the rates, and how many sums a round searches. There the recipe came to .638 .506
 .566, and given solutions to .520 .374 .436. With a beta of 0.1 in place of the recipe's 1, accuracy swings between .35
 and .56 and ends at .43 (seed 100); at three times the rate it ends at .44. The source also finds preferences between
-steps better than those between whole answers. That does not show here: the control came to .750 (seed 100).
+steps better than those between whole answers. The opposite is seen here: the control came to .750 on seed 100, and is
+ahead on all of seeds 300 to 302 too.
 """
 
 import tempfile
