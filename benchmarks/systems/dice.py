@@ -112,11 +112,12 @@ def run(seed: int, quick: bool) -> dict[str, float]:
 
 
 EFFECT = Effect(
-    "preference/dice",
-    "implicit rewards go on teaching where given preferences do not",
-    "share of preferred completions",
-    "DICE",
-    "given pairs",
-    0.02,
-    run,
+    recipe="preference/dice",
+    claim="implicit rewards go on teaching where given preferences do not",
+    measure="share of preferred completions",
+    ours="DICE",
+    baseline="given pairs",
+    least=0.02,
+    run=run,
+    seeds=(300, 301, 302),
 )
