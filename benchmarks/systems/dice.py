@@ -103,7 +103,7 @@ ARMS: dict[str, Callable[[Config], None]] = {
 def run(seed: int, quick: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         data = Falling(seed)
-        path = teach(data, Falling(seed), seed, folder, 2.0, "0123456789=", NARROW, 4 if quick else TAUGHT)
+        path = teach(data, data, seed, folder, 2.0, "0123456789=", NARROW, 4 if quick else TAUGHT)
         base = onward(path, RATE, ROUNDS * EPOCHS)
         mixing = {"mode": "replace", "rows_per_epoch": 128 if quick else ROWS}
         base["data"] = {"class_path": "systems.dice.Falling", "init_args": {"mixing": mixing}}

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 
 from systems.effect import Effect
-from systems.runs import Config, follow
+from systems.runs import Config, ends
 from systems.warm import NARROW, held_out, onward, sums, warm_up
 
 ROUNDS, SAMPLES, ROWS, RATE = 5, 10, 1280, 4e-5
@@ -43,8 +43,8 @@ def run(seed: int, quick: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = warm_up(seed, folder, 0.1 if quick else 0.4, network=NARROW, **data)
         base = onward(path, RATE, 2 if quick else ROUNDS, **data, mixing={"mode": "replace", "rows_per_epoch": ROWS})
-        curves = {arm: follow("irpo", seed, f"{folder}/{arm}", change, base).curve() for arm, change in ARMS.items()}
-        return {"warm-up": held_out(path, sums(seed, **data))} | {arm: curve[-1] for arm, curve in curves.items()}
+        start = {"warm-up": held_out(path, sums(seed, **data))}
+        return start | ends("irpo", seed, "val_accuracy", ARMS, base)
 
 
 EFFECT = Effect(

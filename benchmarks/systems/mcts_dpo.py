@@ -23,7 +23,7 @@ from collections.abc import Callable
 from functools import partial
 
 from systems.effect import Effect
-from systems.runs import Config, follow
+from systems.runs import Config, ends
 from systems.warm import NARROW, held_out, onward, sums, warm_up
 
 DATA = {"terms": 4, "examples": 80, "prompts": 500}
@@ -67,8 +67,7 @@ def run(seed: int, quick: bool) -> dict[str, float]:
         found = {"start": held_out(warm, sums(seed, **data))}
         for arm, (rate, change) in arms.items():
             base = onward(warm, rate, rounds * EPOCHS, mixing=mixing, **data)
-            store = follow("mcts_dpo", seed, f"{folder}/{arm}", change, base).store
-            found[arm] = store.final_metrics()["val_accuracy"]
+            found |= ends("mcts_dpo", seed, "val_accuracy", {arm: change}, base)
     return found
 
 

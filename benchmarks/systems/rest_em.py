@@ -20,7 +20,7 @@ from collections.abc import Callable
 from functools import partial
 
 from systems.effect import Effect
-from systems.runs import Config, follow
+from systems.runs import Config, ends
 from systems.warm import NARROW, held_out, onward, sums, warm_up
 
 DATA = {"terms": 4, "examples": 80, "prompts": 500}
@@ -46,11 +46,8 @@ def run(seed: int, quick: bool) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         warm = warm_up(seed, folder, 0.1 if quick else 0.3, network=NARROW, **data)
         base = onward(warm, RATE, made * epochs, mixing=MIXING, **data)
-        found = {"start": held_out(warm, sums(seed, **data))}
-        for arm, change in arms.items():
-            store = follow("rest_em", seed, f"{folder}/{arm}", change, base).store
-            found[arm] = store.final_metrics()["val_accuracy"]
-    return found
+        start = {"start": held_out(warm, sums(seed, **data))}
+        return start | ends("rest_em", seed, "val_accuracy", arms, base)
 
 
 EFFECT = Effect(

@@ -73,7 +73,9 @@ def follow(
     return Run(cli.model, cli.datamodule, Store(f"{folder}/rounds"))
 
 
-def ends(name: str, seed: int, metric: str, arms: dict[str, Callable[[Config], None]]) -> dict[str, float]:
+def ends(
+    name: str, seed: int, metric: str, arms: dict[str, Callable[[Config], None]], base: Config | None = None
+) -> dict[str, float]:
     """Return a held-out metric at the end of a recipe, once for each way of changing it.
 
     Args:
@@ -81,9 +83,10 @@ def ends(name: str, seed: int, metric: str, arms: dict[str, Callable[[Config], N
         seed: Seed of all runs, and of their data.
         metric: Name of the metric.
         arms: What changes the recipe's own file, in place, by arm.
+        base: What is laid over the recipe's base file, below the recipe.
     """
     found = {}
     for arm, change in arms.items():
         with tempfile.TemporaryDirectory() as folder:
-            found[arm] = follow(name, seed, folder, change).store.final_metrics()[metric]
+            found[arm] = follow(name, seed, folder, change, base).store.final_metrics()[metric]
     return found
