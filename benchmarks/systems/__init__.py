@@ -19,6 +19,8 @@ NAMES = [
     "length_generalisation",
     "self_correction",
     "mcts_dpo",
+    "b_star",
+    "spin",
 ]
 
 
