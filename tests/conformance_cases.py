@@ -132,6 +132,7 @@ SCHEDULES: list[Schedule] = [
     ops.FromMetric("val_accuracy", high=0.95),
     ops.Largest({"round/balance_at_0.5": 0.5, "val_accuracy": 0.9}),
     ops.Linear(0.5, 0.9, 4),
+    ops.SameRound(ops.FromMetric("val_accuracy")),
     ops.Steered("threshold", ops.Linear(0.5, 0.9, 4), high=0.8),
     ops.Steps([0.1, 0.5]),
 ]

@@ -234,16 +234,15 @@ class Rounds(pl.Callback):
 
     def refresh(self, trainer: pl.Trainer, module: pl.LightningModule) -> Version:
         """Make the next round, or take it from the store, and let training go on with it or as guards decide."""
-        round, place = self.rounds_made, len(self._past.path)
-        phase: Phase = resolve(self.plan.phase(place), place, self._state.metrics | self._past.verdict().known_factors)
         forward = ForwardPass(trainer, module, self._past.saved(trainer))
         context = context_of(self._past, self._data, self.plan, self._state.metrics, self._ranks, forward)
+        phase: Phase = resolve(self.plan.phase(context.place), context.place, context.metrics, waiting=False)
         facts = facts_of(self._past, self.plan, phase, context, trainer, module)
         version = committed(self._store, facts)
         if version is None:
             write_boundary(self._store, facts, self._ranks, partial(self._save, trainer, pending=True))
             judge = partial(judged, self._guards, self._past, facts)
-            with Progress(trainer, round) as progress:
+            with Progress(trainer, facts.round) as progress:
                 context = replace(context, progress=progress.rows)
                 version = make_round(self.plan, phase, self._store, facts, context, progress.stage, judge)
         verdict = version.manifest.verdict
@@ -251,7 +250,7 @@ class Rounds(pl.Callback):
             self._guards.tell(trainer, version)
         if verdict.sound:
             self._sync(trainer, module, phase)
-        self._state.made, self._state.last_epoch = round + 1, trainer.current_epoch
+        self._state.made, self._state.last_epoch = facts.round + 1, trainer.current_epoch
         if not verdict.sound:
             return self._turn(trainer, module, version)
         self._state.plateau.waited = 0  # the next plateau is one of training on the new data

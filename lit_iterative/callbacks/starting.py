@@ -37,8 +37,9 @@ def context_of(
     return Context(
         pool=data.pool_after(previous),
         round=past.made,
+        place=len(past.path),
         seed=plan.seed,
-        metrics=metrics,
+        metrics={**metrics, **past.verdict().known_factors},
         ranks=ranks,
         forward=forward,
         previous=previous,

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, RandomSamp
 
 from lit_iterative.columns import Array
 from lit_iterative.errors import DataError, SetupError
+from lit_iterative.ops.op import waits
 from lit_iterative.ops.schedule import Schedule
 from lit_iterative.pool import loader_options
 from lit_iterative.rounds.version import Version
@@ -53,6 +54,8 @@ class Mixing:
         if isinstance(self.gold_share, int | float) and not 0 < self.gold_share < 1:
             raise DataError(f"gold_share is {self.gold_share}; it must lie between 0 and 1.")
         both = self.mode in ("concat", "in_turn")
+        if waits(self.gold_share):
+            raise DataError("gold_share is no parameter of an op and knows no SameRound. Give the schedule inside it.")
         if self.gold_share is not None and (not both or self.weighting == "sample"):
             raise DataError(
                 "gold_share needs mode: concat or in_turn, and weights that are not sampled by. Leave out one of them."

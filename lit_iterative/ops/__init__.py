@@ -33,7 +33,7 @@ from lit_iterative.ops.predict import Predict
 from lit_iterative.ops.remember import Remember
 from lit_iterative.ops.revisit import Curriculum, Failures
 from lit_iterative.ops.round_agreement import RoundAgreement
-from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Largest, Linear, Schedule, Steered, Steps
+from lit_iterative.ops.schedule import Cosine, EveryK, FromMetric, Largest, Linear, SameRound, Schedule, Steered, Steps
 from lit_iterative.ops.scores import Agreement, Confidence, Energy, Entropy, Margin, MutualInformation
 from lit_iterative.ops.select import Quantile, Threshold, TopK
 from lit_iterative.ops.shares import Shares
@@ -103,6 +103,7 @@ __all__ = [
     "Remember",
     "Replace",
     "RoundAgreement",
+    "SameRound",
     "Schedule",
     "ScoredCanaries",
     "SequenceLabels",

@@ -64,8 +64,9 @@ class Context:
     Args:
         pool: The inputs.
         round: Rounds made before this one.
+        place: Those of them that it builds on; what schedules count.
         seed: Seed of the run.
-        metrics: The trainer's metrics when the round started.
+        metrics: The trainer's metrics when the round started, and the factors by which guards changed parameters.
         ranks: The processes at work.
         forward: Runs the model; absent where no op needs one.
         previous: Data of the round before, if there was one.
@@ -78,6 +79,7 @@ class Context:
 
     pool: Pool
     round: int = 0
+    place: int = 0
     seed: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     ranks: Ranks = field(default_factory=OneRank)

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.schedule import Schedule
+from lit_iterative.ops.schedule import SameRound, Schedule
 
 Scope = Literal["row", "group", "global"]
 Part = TypeVar("Part")
@@ -82,18 +82,30 @@ class Op(ABC):
         return type(self).__name__
 
 
-def resolve(part: Any, round: int, metrics: Mapping[str, float]) -> Any:
-    """Replace every schedule in a dataclass, however deep, by its value in this round."""
+def resolve(part: Any, round: int, metrics: Mapping[str, float], waiting: bool = True) -> Any:
+    """Replace every schedule in a dataclass, however deep, by its value in this round.
+
+    Args:
+        part: The dataclass, or a list of them.
+        round: Rounds made before this one.
+        metrics: The trainer's metrics when the round starts.
+        waiting: Whether also those that wait for what is measured in the same round.
+    """
     if isinstance(part, Schedule):
-        return part(round, metrics)
+        return part(round, metrics) if waiting or not waits(part) else part
     if isinstance(part, list | tuple):
-        return type(part)(resolve(item, round, metrics) for item in part)
+        return type(part)(resolve(item, round, metrics, waiting) for item in part)
     if is_dataclass(part) and not isinstance(part, type):
         values = {f.name: getattr(part, f.name) for f in fields(part) if f.init}
-        changed = {name: resolve(value, round, metrics) for name, value in values.items()}
+        changed = {name: resolve(value, round, metrics, waiting) for name, value in values.items()}
         if any(changed[name] is not values[name] for name in values):
             return replace(part, **changed)
     return part
+
+
+def waits(part: Any) -> bool:
+    """Tell whether a schedule in an op, however deep, waits for what is measured in the same round."""
+    return any(True for _ in parts_of(part, SameRound))
 
 
 def parts_of(part: Any, kind: type[Part]) -> Iterator[Part]:

@@ -169,7 +169,9 @@ class Steered(Schedule):
 
 @dataclass(frozen=True)
 class Largest(Schedule):
-    """The value whose metric was the largest in the round before, such as the threshold with the best balance score.
+    """The value whose metric is the largest, such as the threshold with the best balance score.
+
+    The metrics are those of the round before, or of the round itself within :class:`SameRound`.
 
     Args:
         values: For each metric, the value that it speaks for; at least one.
@@ -197,6 +199,35 @@ class Largest(Schedule):
         if known:
             return self.values[max(known, key=lambda name: known[name])]
         return next(iter(self.values.values())) if self.start is None else self.start
+
+
+@dataclass(frozen=True)
+class SameRound(Schedule):
+    """A schedule that sees what the ops before it have measured in the same round, in place of the round before.
+
+    The measures have the same names, ``round/...``. The op waits until they are known of the whole table; a measure
+    that nothing has taken yet is that of the round before.
+
+    Args:
+        schedule: What follows them.
+
+    Example:
+        >>> from lit_iterative.ops import Threshold
+        >>> follows = SameRound(FromMetric("round/confidence"))
+        >>> Threshold(follows).at(1, {"round/confidence": 0.8}).value
+        0.8
+    """
+
+    schedule: Schedule
+
+    def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
+        """Return the value in this round.
+
+        Args:
+            round: Rounds made before this one.
+            metrics: The trainer's metrics when the round starts, and what the ops have measured since.
+        """
+        return self.schedule(round, metrics)
 
 
 @dataclass(frozen=True)

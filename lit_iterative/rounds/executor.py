@@ -19,6 +19,7 @@ from lit_iterative.ops.op import Op, check, parameters_of
 from lit_iterative.ops.tally import Tally
 from lit_iterative.rounds.draft import Draft
 from lit_iterative.rounds.manifest import OpCount
+from lit_iterative.rounds.measure import measured
 from lit_iterative.rounds.stages import Stage, reshard, stages
 
 COUNTS, TALLIES = b"rows_in_and_out", b"tallies"
@@ -51,7 +52,7 @@ class Executor:
     shard, so that a restart skips what is finished.
 
     Args:
-        ops: The pipeline, schedules resolved.
+        ops: The pipeline, all schedules resolved that wait for nothing.
         draft: The unfinished round.
         context: The round.
         shard_size: Rows of a shard.
@@ -82,12 +83,17 @@ class Executor:
         for number, stage in enumerate(stages(self.ops)):
             note = self.context.ranks.broadcast(self.draft.read_note(f"stage-{number:02d}"))
             if note is None:
-                note = self._run_stage(number, stage, shards, memory, context)
+                note = self._run_stage(number, self._settled(stage, counts), shards, memory, context)
             shards, memory = note["shards"], note["memory"]
             if note["ledger"]:
                 context = replace(context, ledger=self.draft.read_ledger(number))
             counts += [OpCount(**count) for count in note["counts"]]
         return Result(number, shards, counts, memory, context.ledger)
+
+    def _settled(self, stage: Stage, counts: list[OpCount]) -> Stage:
+        """Return a stage whose schedules have seen what the ops before it measured."""
+        known = {**self.context.metrics, **{f"round/{name}": value for name, value in measured(counts).items()}}
+        return replace(stage, ops=[op.at(self.context.place, known) for op in stage.ops])
 
     def _run_stage(
         self, number: int, stage: Stage, shards: int, memory: dict[str, Any], context: Context

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.merge import Merge, Replace
-from lit_iterative.ops.op import Op, check, spec
+from lit_iterative.ops.op import Op, check, spec, waits
 from lit_iterative.ops.remember import Remember
 from lit_iterative.rounds.sync import Continue, WeightPolicy
 
@@ -42,6 +42,11 @@ class Phase:
         columns = check(list(self.ops))
         if self.rounds is not None and self.rounds < 1:
             raise PipelineError(f"Phase {self.name!r} has {self.rounds} rounds. Give at least 1, or leave it out.")
+        if waits([self.ops[0], self.merge, self.weights]):
+            raise PipelineError(
+                f"In phase {self.name!r} the first op, the merge or the weights follow a SameRound schedule, but "
+                "nothing is measured before them. Give it to an op that stands behind one that measures."
+            )
         for column in self.merge.requires:
             if column not in columns:
                 raise PipelineError(

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from lit_iterative.columns import Array
-from lit_iterative.ops.op import Op
+from lit_iterative.ops.op import Op, waits
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class Stage:
     """Ops that run one after another on the same shards.
 
     Args:
-        ops: A single global op, or any number of row and group ops of which only the first runs the model.
+        ops: A single global op, or any number of row and group ops of which only the first runs the model or waits for
+            what is measured before it.
         first: Position of the first op in the pipeline.
     """
 
@@ -33,10 +34,10 @@ class Stage:
 
 
 def stages(ops: list[Op]) -> list[Stage]:
-    """Cut a pipeline: before and after every global op, and before every op that runs the model."""
+    """Cut a pipeline: before and after every global op, and before every op that runs the model or waits."""
     cut: list[Stage] = []
     for position, op in enumerate(ops):
-        starts = op.scope == "global" or op.runs_model or not cut or cut[-1].is_global
+        starts = op.scope == "global" or op.runs_model or waits(op) or not cut or cut[-1].is_global
         if starts:
             cut.append(Stage([op], position))
         else:

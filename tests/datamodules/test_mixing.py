@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 from lit_iterative.datamodules.mixing import Mixing, RowSampler, loader_like
 from lit_iterative.datamodules.relabelled import Relabelled, relabel_at
 from lit_iterative.errors import DataError, SetupError
+from lit_iterative.ops import SameRound, Steps
 from lit_iterative.pool import Pool
 
 GOLD = TensorDataset(torch.arange(4.0), torch.tensor([0, 1, 2, 0]))
@@ -80,6 +81,7 @@ def test_items_without_a_label_are_named():
         ({"mode": "in_turn", "weighting": "sample"}, "come in no turn"),
         ({"gold_share": 0.5, "mode": "replace"}, "gold_share needs mode: concat"),
         ({"rows_per_epoch": 0}, "rows_per_epoch is 0"),
+        ({"gold_share": SameRound(Steps([0.5]))}, "knows no SameRound"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options, message):

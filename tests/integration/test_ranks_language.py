@@ -29,6 +29,17 @@ def test_one_rank_and_two_make_the_same_pairs(tmp_path, one):
     assert {"chosen_ref_logp", "rejected_ref_logp"} <= set(first.column_names)
 
 
+def test_a_schedule_sees_what_both_ranks_measured_in_the_same_round(tmp_path):
+    finish(tmp_path, "--devices", "2", project="spoken")
+    asked = []
+    for version in Store(tmp_path / "rounds").versions():
+        (threshold,) = (op for op in version.manifest.ops if op.name == "Threshold")
+        assert 0 < threshold.rows_out < threshold.rows_in
+        asked.append(threshold.parameters["value"])
+        assert asked[-1] == -1.2 * version.manifest.metrics["completion_tokens"]
+    assert len(set(asked)) == 2
+
+
 def test_another_split_into_shards_makes_the_same_pairs(tmp_path, one):
     folder, _ = one
     finish(tmp_path, *FROZEN, "--shard-size", "7", project="spoken")

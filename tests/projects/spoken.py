@@ -10,15 +10,25 @@ import lightning.pytorch as pl
 import torch
 
 from lit_iterative.callbacks import Rounds
+from lit_iterative.ops import FromMetric, SameRound, Threshold
+from lit_iterative.ops.op import Op
 from lit_iterative.rounds.plan import Phase, When
 from tests.projects.tiny import outcome
-from tests.projects.words import data, pairs, policy, trainer
+from tests.projects.words import Closeness, data, pairs, policy, trainer
+
+
+def pipeline() -> list[Op]:
+    """Return the ops of the callback, with a threshold that follows what the round's own completions measure."""
+    ops = list(pairs().plan.phases[0].ops)
+    longer = SameRound(FromMetric("round/completion_tokens", scale=-1.2))
+    ops.insert(ops.index(Closeness()) + 1, Threshold(longer, "scores.reward"))
+    return ops
 
 
 def fit(folder: str, lr: float = 5e-3, prompts: int = 12, shard_size: int = 4, **options: Any) -> pl.Trainer:
     """Train three epochs, the first of them on examples; the same command on the same folder goes on."""
     pl.seed_everything(7, verbose=False)
-    callback = Rounds([Phase(pairs().plan.phases[0].ops)], When(1, 1), shard_size=shard_size)
+    callback = Rounds([Phase(pipeline())], When(1, 1), shard_size=shard_size)
     made = trainer(folder, [callback], **options)
     made.fit(policy(optimizer=partial(torch.optim.AdamW, lr=lr)), data(prompts))
     return made

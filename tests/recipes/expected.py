@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from lit_iterative.rounds.layout import BOUNDARY, folder
+from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.version import Version
 from tests.recipes.step_rows import (
     as_strong_as_its_visits,
@@ -44,7 +45,7 @@ class Expected:
         later: Patterns of those that alone are trained in the round after that, where it differs.
         length: Rounds of the run; the last is looked at.
         rounds: What holds of the rows of the rounds together.
-        measured: What holds of the metrics of the rounds together.
+        manifests: What holds of the manifests of the rounds together.
     """
 
     built: str
@@ -64,7 +65,7 @@ class Expected:
     later: tuple[str, ...] = ()
     length: int = 2
     rounds: Callable[[list[list[Row]]], bool] = lambda rounds: True
-    measured: Callable[[list[Row]], bool] = lambda rounds: True
+    manifests: Callable[[list[Manifest]], bool] = lambda rounds: True
 
 
 def right_over_wrong(row: Row) -> bool:
@@ -122,6 +123,22 @@ def turned_in_the_bad_context(rows: list[Row]) -> bool:
         for plain, good, bad in zip(*kinds, strict=True)
     )
     return same and len({len(kind) for kind in kinds}) == 1
+
+
+def at_the_mean_of_the_first_round(rounds: list[Manifest]) -> bool:
+    first, second = (manifest.metrics for manifest in rounds)
+    return first["steady_mean"] == first["steady_target"] == second["steady_target"]
+
+
+def by_the_best_balance(manifest: Manifest) -> bool:
+    temperature, threshold = (
+        op.parameters[name] for op in manifest.ops for name in ("temperature", "threshold") if name in op.parameters
+    )
+    return all(
+        manifest.metrics[f"{measure}_{chosen:g}"] == max(tried.values())
+        for measure, chosen in (("balance_at_temperature", temperature), ("balance_at", threshold))
+        if (tried := {name: manifest.metrics[name] for name in manifest.metrics if re.match(rf"{measure}_\d", name)})
+    )
 
 
 def past_rejected_future_chosen(rounds: list[list[Row]]) -> bool:
@@ -316,7 +333,7 @@ EXPECTED = {
         "dpo",
         rows=lambda r: r["context"] == "positive" and r["chosen_ids"] != r["rejected_ids"],
         reference=P,
-        measured=lambda rounds: [round["gap"] for round in rounds] == [1.0, 0.75],
+        manifests=lambda rounds: [round.metrics["gap"] for round in rounds] == [1.0, 0.75],
     ),
     "sso": Expected(
         "ContrastivePrompts",
@@ -325,7 +342,7 @@ EXPECTED = {
         kept="SteadyMean",
         reference=P,
         together=turned_in_the_bad_context,
-        measured=lambda rounds: rounds[0]["steady_mean"] == rounds[0]["steady_target"] == rounds[1]["steady_target"],
+        manifests=at_the_mean_of_the_first_round,
     ),
     "process_self_rewarding": Expected(
         "StepPairs", "dpo", rows=behind_its_prefix, reference=P, rounds=goes_on_from_the_chosen
@@ -367,7 +384,7 @@ EXPECTED = {
         "Accept",
         "sft",
         rows=lambda r: r["scores.combined"] >= 1,
-        measured=lambda rounds: "balance_at_temperature_0.7" in rounds[0] and "balance_at_1.25" in rounds[0],
+        manifests=lambda rounds: all(map(by_the_best_balance, rounds)),
     ),
     "length_generalisation": Expected(
         "Accept", "sft", rows=lambda r: r["scores.vote"] >= 0.75, kept="Stream", carried="Append", mixed="concat"

@@ -87,7 +87,7 @@ def test_recipe_is_the_system_that_it_follows(name: str, tmp_path: Path, models:
     assert expected.together(rows)
     assert any(map(expected.some, rows))
     assert expected.rounds([version.table().to_pylist() for version in versions])
-    assert expected.measured([version.manifest.metrics for version in versions])
+    assert expected.manifests([version.manifest for version in versions])
 
 
 def test_a_recipe_with_a_base_leaves_its_run_in_a_folder_of_its_name() -> None:

@@ -1,9 +1,12 @@
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from lit_iterative.columns import read
 from lit_iterative.errors import DataError, PipelineError
+from lit_iterative.ops import FromMetric, SameRound, Steered, Threshold
 from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.executor import Executor
@@ -102,6 +105,37 @@ def test_large_pools_are_resharded_as_they_stream(tmp_path):
     assert read(table, "id").tolist() == list(range(0, 997, 2))
     assert result.shards == 50
     np.testing.assert_array_equal(read(table, "square"), np.arange(0, 997, 2) ** 2)
+
+
+@pytest.mark.parametrize("op", [Count(), CountGlobally()])
+@pytest.mark.parametrize("shard_size", [3, 100])
+def test_a_schedule_sees_what_the_whole_table_measured_in_the_same_round(tmp_path, op, shard_size):
+    above = Threshold(SameRound(FromMetric("round/mean_id", scale=2.0, offset=-2.0)), "square")
+    before = {"round/mean_id": 0.0, "val_accuracy": 0.5}
+    table, result = run(tmp_path, [Square(), op, above], rows=10, shard_size=shard_size, metrics=before)
+    assert read(table, "id").tolist() == [3, 4, 5, 6, 7, 8, 9]  # whose squares are at least 2 * 4.5 - 2
+    assert result.ops[-1].parameters["value"] == 7.0
+    work = tmp_path / "round-00000" / "work"
+    (work / f"stage-{result.stage:02d}.json").unlink()  # as if it had been stopped in front of what waits
+    shutil.rmtree(work / f"{result.stage:02d}")
+    again, other = run(tmp_path, [Square(), op, above], rows=10, shard_size=shard_size, metrics=before)
+    assert again.equals(table)
+    assert other.ops[-1].parameters == result.ops[-1].parameters
+
+
+def test_a_schedule_sees_the_place_of_the_round_and_the_factors_of_guards(tmp_path):
+    above = Threshold(Steered("least", SameRound(FromMetric("round/mean_id"))), "square")
+    known = {"factor/least": 10.0}
+    table, result = run(tmp_path, [Square(), Count(), above], rows=10, metrics=known, round=3, place=1)
+    assert result.ops[-1].parameters["value"] == 45.0
+    assert read(table, "id").tolist() == [7, 8, 9]
+
+    class Place(FromMetric):
+        def __call__(self, round, metrics):
+            return round
+
+    _, result = run(tmp_path / "other", [Square(), Threshold(SameRound(Place("")), "square")], round=3, place=1)
+    assert result.ops[-1].parameters["value"] == 1
 
 
 @pytest.mark.parametrize("op", [Count(), CountGlobally()])

@@ -1,11 +1,24 @@
 import pytest
 
 from lit_iterative.errors import PipelineError
-from lit_iterative.ops import Confidence, Failures, HardLabels, Linear, Predict, Remember, Threshold
+from lit_iterative.ops import (
+    Append,
+    Confidence,
+    Failures,
+    FromMetric,
+    HardLabels,
+    Linear,
+    Predict,
+    RandomInputs,
+    Remember,
+    SameRound,
+    Threshold,
+)
 from lit_iterative.ops.op import check, resolve, spec
 from lit_iterative.rounds import Phase, Plan, When
 from lit_iterative.rounds.plan import Plateau
 
+SAME = SameRound(FromMetric("round/seen"))
 OPS = [Predict(), Confidence(), Threshold(Linear(0.5, 0.9, 4)), HardLabels()]
 
 
@@ -31,6 +44,8 @@ def test_columns_that_were_taken_away_are_missed():
         (lambda: Plan([Phase(OPS)], repeat=1), "Phase 'main' has no end.*rounds: N"),
         (lambda: Plan([Phase(OPS, rounds=1)], repeat=2), "repeat is 2, but there are 1 phases"),
         (lambda: Phase(OPS, rounds=0), "has 0 rounds"),
+        (lambda: Phase([RandomInputs(SAME), *OPS]), "nothing is measured before them.*behind one that measures"),
+        (lambda: Phase(OPS, merge=Append(SAME)), "nothing is measured before them"),
         (lambda: When(every_n_epochs=0), "every_n_epochs is 0; it must be at least 1"),
         (lambda: When(warmup_epochs=-1), "warmup_epochs is -1"),
         (lambda: When(patience=0), "patience is 0"),
@@ -69,6 +84,13 @@ def test_schedules_are_resolved_wherever_they_stand():
     phase = resolve(Phase(OPS), 2, {})
     assert phase.ops[2].value == pytest.approx(0.7)
     assert OPS[2].value == Linear(0.5, 0.9, 4)
+
+
+def test_what_waits_for_the_ops_before_it_is_resolved_with_them():
+    ops = [*OPS[:2], Threshold(SAME), OPS[2]]
+    waiting = resolve(Phase(ops), 2, {"round/seen": 0.1}, waiting=False)
+    assert [waiting.ops[2], waiting.ops[3].value] == [Threshold(SAME), pytest.approx(0.7)]
+    assert waiting.ops[2].at(2, {"round/seen": 0.3}) == Threshold(0.3)
 
 
 def test_the_fingerprint_is_that_of_what_decides_the_data():

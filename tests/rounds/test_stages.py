@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lit_iterative.ops import Confidence, HardLabels, Predict, Threshold
+from lit_iterative.ops import Confidence, FromMetric, HardLabels, Predict, SameRound, Steered, Threshold
 from lit_iterative.ops.op import Op
 from lit_iterative.rounds.stages import cut_points, reshard, stages
 from tests.projects.ops import Halve
@@ -18,6 +18,13 @@ def test_stages_are_cut_around_global_ops_and_before_the_model():
         ["Halve"], ["Predict", "Confidence"], ["Halve"], ["Halve"], ["Threshold", "HardLabels"], ["Predict"]
     ]  # fmt: skip
     assert [stage.first for stage in stages(ops)] == [0, 1, 3, 4, 5, 7]
+
+
+def test_stages_are_cut_before_an_op_that_waits_for_what_is_measured_before_it():
+    waiting = Threshold(Steered("threshold", SameRound(FromMetric("round/seen"))))
+    assert names([Predict(), Confidence(), waiting, HardLabels()]) == [
+        ["Predict", "Confidence"], ["Threshold", "HardLabels"]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5, 8, 9])

@@ -27,9 +27,9 @@ from lit_iterative.seeds import derive_seed
 class BalanceByTemperature(ModelOp):
     """Measures the balance score of B-STaR for sampling temperatures, on some of the prompts; changes no row.
 
-    The prompts are drawn afresh in every round, and their completions serve for nothing else. The schedule ``Largest``
-    gives ``Sample(temperature=...)`` the temperature that was best in the round before (after Zeng et al., 2024,
-    arXiv:2412.17256, section 4, where the search is made by the weights that then sample).
+    The prompts are drawn afresh in every round, and their completions serve for nothing else. In front of ``Sample``,
+    whose ``temperature`` is ``SameRound(Largest(...))``, it finds the temperature that the round then samples at, by
+    the same weights (Zeng et al., 2024, arXiv:2412.17256, section 4).
 
     Args:
         temperatures: What to try.

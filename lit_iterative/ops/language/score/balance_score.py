@@ -24,7 +24,8 @@ class BalanceScore(Op):
     ``n'`` that of different right ones among them, and ``n*`` how many of these are enough; 0 where none is selected
     (Zeng et al., 2024, arXiv:2412.17256, section 4). The first factor asks for exploration, the second for a selection
     that can be trusted. The mean over prompts is what sampling temperature and threshold are tuned by: the schedule
-    ``Largest`` follows it in the threshold, and in the temperature what :class:`BalanceByTemperature` measures.
+    ``SameRound(Largest(...))`` follows it in the threshold of ``Accept`` behind it, and in the temperature of
+    ``Sample`` what :class:`BalanceByTemperature` measures in front of it.
 
     Args:
         score: The column that is selected by.
