@@ -236,7 +236,8 @@ class Rounds(pl.Callback):
         """Make the next round, or take it from the store, and let training go on with it or as guards decide."""
         forward = ForwardPass(trainer, module, self._past.saved(trainer))
         context = context_of(self._past, self._data, self.plan, self._state.metrics, self._ranks, forward)
-        phase: Phase = resolve(self.plan.phase(context.place), context.place, context.metrics, waiting=False)
+        known = {**context.metrics, **context.factors}
+        phase: Phase = resolve(self.plan.phase(context.place), context.place, known)
         facts = facts_of(self._past, self.plan, phase, context, trainer, module)
         version = committed(self._store, facts)
         if version is None:

@@ -10,6 +10,7 @@ from lit_iterative.datamodules import Refreshable
 from lit_iterative.errors import DataError
 from lit_iterative.generation.forward import ForwardPass
 from lit_iterative.ops.context import Context, Ranks
+from lit_iterative.ops.op import waits
 from lit_iterative.rounds.make import Facts, hash_parts, hash_weights
 from lit_iterative.rounds.plan import Phase, Plan
 from lit_iterative.rounds.weights import tensors_of
@@ -39,7 +40,8 @@ def context_of(
         round=past.made,
         place=len(past.path),
         seed=plan.seed,
-        metrics={**metrics, **past.verdict().known_factors},
+        metrics=metrics,
+        factors=past.verdict().known_factors,
         ranks=ranks,
         forward=forward,
         previous=previous,
@@ -59,11 +61,12 @@ def facts_of(
     teacher = teacher_of(trainer)
     averages = [] if teacher is None else [dict(teacher.weights())]
     latest, ranks = past.latest(), context.ranks
+    factors = [dict(context.factors)] if waits(phase.ops) else []  # elsewhere they are in the parameters by now
     weights = tensors_of(module)  # which ranks gather together where they are sharded
     facts = Facts(
         round=context.round,
         plan=plan.fingerprint,
-        ops=hash_parts([*phase.ops, phase.merge, phase.weights]),
+        ops=hash_parts([*phase.ops, phase.merge, phase.weights, *factors]),
         seed=plan.seed,
         weights=hash_weights(weights, *averages) if ranks.rank == 0 else "",
         pool=context.pool.fingerprint,

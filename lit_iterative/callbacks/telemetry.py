@@ -29,6 +29,7 @@ from lit_iterative.callbacks.samples import samples
 from lit_iterative.callbacks.snapshot import Snapshot
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.manifest import Manifest
+from lit_iterative.rounds.measure import MEASURED
 from lit_iterative.rounds.plan import Plan
 from lit_iterative.rounds.store import Store
 from lit_iterative.rounds.version import Version
@@ -177,7 +178,7 @@ def monitor(trainer: pl.Trainer, version: Version | None) -> None:
 def _monitored(version: Version) -> dict[str, float]:
     """Return what may be monitored: not the seconds, since schedules and plateaus must not depend on the clock."""
     scalars = scalars_of(version.manifest)
-    return {f"round/{name}": value for name, value in scalars.items() if name != "seconds"}
+    return {f"{MEASURED}{name}": value for name, value in scalars.items() if name != "seconds"}
 
 
 def scalars_of(manifest: Manifest) -> dict[str, float]:

@@ -66,7 +66,8 @@ class Context:
         round: Rounds made before this one.
         place: Those of them that it builds on; what schedules count.
         seed: Seed of the run.
-        metrics: The trainer's metrics when the round started, and the factors by which guards changed parameters.
+        metrics: The trainer's metrics when the round started.
+        factors: By which guards have changed parameters.
         ranks: The processes at work.
         forward: Runs the model; absent where no op needs one.
         previous: Data of the round before, if there was one.
@@ -82,6 +83,7 @@ class Context:
     place: int = 0
     seed: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
     ranks: Ranks = field(default_factory=OneRank)
     forward: ForwardPass | None = None
     previous: History | None = None

@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from lit_iterative.errors import PipelineError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.schedule import SameRound, Schedule
+from lit_iterative.ops.schedule import Schedule
 
 Scope = Literal["row", "group", "global"]
 Part = TypeVar("Part")
@@ -72,7 +72,7 @@ class Op(ABC):
         return None
 
     def at(self, round: int, metrics: Mapping[str, float]) -> Self:
-        """Return the op as it is in this round, every schedule replaced by its value."""
+        """Return the op as it is in this round, every schedule replaced by its value that waits for nothing."""
         op: Self = resolve(self, round, metrics)
         return op
 
@@ -82,17 +82,18 @@ class Op(ABC):
         return type(self).__name__
 
 
-def resolve(part: Any, round: int, metrics: Mapping[str, float], waiting: bool = True) -> Any:
-    """Replace every schedule in a dataclass, however deep, by its value in this round.
+def resolve(part: Any, round: int, metrics: Mapping[str, float], waiting: bool = False) -> Any:
+    """Replace schedules in a dataclass, however deep, by their values in this round.
 
     Args:
         part: The dataclass, or a list of them.
         round: Rounds made before this one.
-        metrics: The trainer's metrics when the round starts.
-        waiting: Whether also those that wait for what is measured in the same round.
+        metrics: What is known.
+        waiting: Whether it is the schedules that wait for the ops before them whose values are known now, or those
+            that are known when the round starts; the others stay.
     """
     if isinstance(part, Schedule):
-        return part(round, metrics) if waiting or not waits(part) else part
+        return part(round, metrics) if part.waits == waiting else part
     if isinstance(part, list | tuple):
         return type(part)(resolve(item, round, metrics, waiting) for item in part)
     if is_dataclass(part) and not isinstance(part, type):
@@ -104,8 +105,8 @@ def resolve(part: Any, round: int, metrics: Mapping[str, float], waiting: bool =
 
 
 def waits(part: Any) -> bool:
-    """Tell whether a schedule in an op, however deep, waits for what is measured in the same round."""
-    return any(True for _ in parts_of(part, SameRound))
+    """Tell whether a schedule in an op, however deep, is known only when the ops before it have run."""
+    return any(schedule.waits for schedule in parts_of(part, Schedule))  # type: ignore[type-abstract]
 
 
 def parts_of(part: Any, kind: type[Part]) -> Iterator[Part]:

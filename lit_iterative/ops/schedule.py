@@ -11,6 +11,11 @@ from lit_iterative.errors import PipelineError
 class Schedule(ABC):
     """A number that depends on the round and on the metrics known when the round starts."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether it, or a schedule in it, is known only when the ops before it have run; see :class:`SameRound`."""
+        return any(part.waits for part in vars(self).values() if isinstance(part, Schedule))
+
     @abstractmethod
     def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
         """Return the value in this round.
@@ -127,8 +132,9 @@ class FromMetric(Schedule):
         """
         if self.monitor not in metrics:
             raise PipelineError(
-                f"The schedule follows {self.monitor!r}, but the trainer knows {sorted(metrics)}. Log it in "
-                "validation_step, or start the rounds after the first validation with warmup_epochs: 1."
+                f"The schedule follows {self.monitor!r}, but only {sorted(metrics)} are known. Log it in "
+                "validation_step, or start the rounds after the first validation with warmup_epochs: 1; within "
+                "SameRound, put the op behind one that measures it."
             )
         return min(self.high, max(self.low, self.scale * metrics[self.monitor] + self.offset))
 
@@ -203,29 +209,39 @@ class Largest(Schedule):
 
 @dataclass(frozen=True)
 class SameRound(Schedule):
-    """A schedule that sees what the ops before it have measured in the same round, in place of the round before.
+    """A schedule that follows what the ops before it measure in the same round.
 
-    The measures have the same names, ``round/...``. The op waits until they are known of the whole table; a measure
-    that nothing has taken yet is that of the round before.
+    The measures are named as those of the round before are, ``round/...``. The op waits until they are known of the
+    whole table. It knows no other metrics, and none that are measured by ops within the same op.
 
     Args:
         schedule: What follows them.
 
+    Raises:
+        PipelineError: If it is given a number.
+
     Example:
-        >>> from lit_iterative.ops import Threshold
-        >>> follows = SameRound(FromMetric("round/confidence"))
-        >>> Threshold(follows).at(1, {"round/confidence": 0.8}).value
-        0.8
+        >>> SameRound(FromMetric("round/completion_tokens", scale=1.5))(0, {"round/completion_tokens": 20.0})
+        30.0
     """
 
     schedule: Schedule
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.schedule, Schedule):
+            raise PipelineError(f"SameRound is given {self.schedule!r}, which follows nothing. Give it a schedule.")
+
+    @property
+    def waits(self) -> bool:
+        """That it does."""
+        return True
 
     def __call__(self, round: int, metrics: Mapping[str, float]) -> float:
         """Return the value in this round.
 
         Args:
             round: Rounds made before this one.
-            metrics: The trainer's metrics when the round starts, and what the ops have measured since.
+            metrics: What the ops before it have measured.
         """
         return self.schedule(round, metrics)
 

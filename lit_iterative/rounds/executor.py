@@ -15,11 +15,11 @@ import pyarrow as pa
 from lit_iterative.columns import read, write
 from lit_iterative.errors import DataError, PipelineError
 from lit_iterative.ops.context import Context
-from lit_iterative.ops.op import Op, check, parameters_of
+from lit_iterative.ops.op import Op, check, parameters_of, resolve
 from lit_iterative.ops.tally import Tally
 from lit_iterative.rounds.draft import Draft
 from lit_iterative.rounds.manifest import OpCount
-from lit_iterative.rounds.measure import measured
+from lit_iterative.rounds.measure import MEASURED, measured
 from lit_iterative.rounds.stages import Stage, reshard, stages
 
 COUNTS, TALLIES = b"rows_in_and_out", b"tallies"
@@ -92,8 +92,9 @@ class Executor:
 
     def _settled(self, stage: Stage, counts: list[OpCount]) -> Stage:
         """Return a stage whose schedules have seen what the ops before it measured."""
-        known = {**self.context.metrics, **{f"round/{name}": value for name, value in measured(counts).items()}}
-        return replace(stage, ops=[op.at(self.context.place, known) for op in stage.ops])
+        known = {f"{MEASURED}{name}": value for name, value in measured(counts).items()}
+        ops = resolve(stage.ops, self.context.place, {**self.context.factors, **known}, waiting=True)
+        return replace(stage, ops=ops)
 
     def _run_stage(
         self, number: int, stage: Stage, shards: int, memory: dict[str, Any], context: Context

@@ -36,7 +36,8 @@ class Facts:
     Args:
         round: Its number.
         plan: Hash of the plan.
-        ops: Hash of the ops, the merge and the weight policy, schedules resolved.
+        ops: Hash of the ops, the merge and the weight policy, schedules resolved that wait for nothing, and of the
+            factors by which guards have changed the others.
         seed: Seed of the run.
         weights: Hash of the weights at the boundary.
         pool: Hash of the pool's ids.
@@ -97,7 +98,7 @@ def make_round(
 
     Args:
         plan: The plan.
-        phase: The phase of this round, schedules resolved.
+        phase: The phase of this round, schedules resolved that wait for nothing.
         store: The store.
         facts: What the round starts from.
         context: The round, as ops see it.

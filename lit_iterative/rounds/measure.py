@@ -10,6 +10,9 @@ from lit_iterative.ops.calibration import calibration_error
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.manifest import OpCount
 
+#: What the names of measures begin with, among the trainer's metrics and for schedules.
+MEASURED = "round/"
+
 
 def truth_of(table: pa.Table, pool: Pool) -> Array | None:
     """Return the hidden label of every row, shape ``(rows,)``, -1 where unknown; none without hidden labels."""

@@ -42,10 +42,10 @@ class Phase:
         columns = check(list(self.ops))
         if self.rounds is not None and self.rounds < 1:
             raise PipelineError(f"Phase {self.name!r} has {self.rounds} rounds. Give at least 1, or leave it out.")
-        if waits([self.ops[0], self.merge, self.weights]):
+        if waits([self.ops[0], self.merge]):
             raise PipelineError(
-                f"In phase {self.name!r} the first op, the merge or the weights follow a SameRound schedule, but "
-                "nothing is measured before them. Give it to an op that stands behind one that measures."
+                f"In phase {self.name!r} the first op or the merge follows a SameRound schedule. That is for ops which "
+                "come behind one that measures; give it to one of them, or give the schedule inside it."
             )
         for column in self.merge.requires:
             if column not in columns:

@@ -44,7 +44,7 @@ def test_a_metric_is_scaled_shifted_and_held():
 
 
 def test_an_unknown_metric_names_those_that_are_known():
-    with pytest.raises(PipelineError, match=r"'acc', but the trainer knows \['a', 'b'\]"):
+    with pytest.raises(PipelineError, match=r"'acc', but only \['a', 'b'\] are known"):
         FromMetric("acc")(0, {"b": 1.0, "a": 1.0})
 
 

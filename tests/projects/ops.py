@@ -71,3 +71,15 @@ class CountGlobally(Count):
     """The same, of the whole table at once."""
 
     scope: ClassVar[Scope] = "global"
+
+
+@dataclass(frozen=True)
+class Nested(Op):
+    """A row op that runs others one after another."""
+
+    ops: list[Op]
+
+    def __call__(self, table: pa.Table, context: Context) -> pa.Table:
+        for op in self.ops:
+            table = op(table, context)
+        return table

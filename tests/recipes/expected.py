@@ -131,14 +131,12 @@ def at_the_mean_of_the_first_round(rounds: list[Manifest]) -> bool:
 
 
 def by_the_best_balance(manifest: Manifest) -> bool:
-    temperature, threshold = (
-        op.parameters[name] for op in manifest.ops for name in ("temperature", "threshold") if name in op.parameters
-    )
-    return all(
-        manifest.metrics[f"{measure}_{chosen:g}"] == max(tried.values())
-        for measure, chosen in (("balance_at_temperature", temperature), ("balance_at", threshold))
-        if (tried := {name: manifest.metrics[name] for name in manifest.metrics if re.match(rf"{measure}_\d", name)})
-    )
+    chosen = {name: value for op in manifest.ops for name, value in op.parameters.items()}
+    for name, measure in (("temperature", "balance_at_temperature"), ("threshold", "balance_at")):
+        tried = [value for key, value in manifest.metrics.items() if re.fullmatch(rf"{measure}_[\d.]+", key)]
+        if len(tried) < 3 or manifest.metrics[f"{measure}_{chosen[name]:g}"] != max(tried):
+            return False
+    return True
 
 
 def past_rejected_future_chosen(rounds: list[list[Row]]) -> bool:

@@ -11,7 +11,7 @@ from lit_iterative.ops.context import Context
 from lit_iterative.pool import Pool
 from lit_iterative.rounds.executor import Executor
 from lit_iterative.rounds.store import Store
-from tests.projects.ops import Count, CountGlobally, Halve, Square
+from tests.projects.ops import Count, CountGlobally, Halve, Nested, Square
 
 
 def run(folder, ops, rows=23, shard_size=5, **context):
@@ -19,6 +19,10 @@ def run(folder, ops, rows=23, shard_size=5, **context):
     result = Executor(ops, draft, Context(Pool(list(range(rows)), 4), **context), shard_size).run()
     tables = [draft.read(result.stage, shard) for shard in range(result.shards)]
     return pa.concat_tables(tables), result
+
+
+def above_the_mean():
+    return Threshold(SameRound(FromMetric("round/mean_id")), "square")
 
 
 def test_row_and_global_ops_against_a_plain_loop(tmp_path):
@@ -111,22 +115,21 @@ def test_large_pools_are_resharded_as_they_stream(tmp_path):
 @pytest.mark.parametrize("shard_size", [3, 100])
 def test_a_schedule_sees_what_the_whole_table_measured_in_the_same_round(tmp_path, op, shard_size):
     above = Threshold(SameRound(FromMetric("round/mean_id", scale=2.0, offset=-2.0)), "square")
-    before = {"round/mean_id": 0.0, "val_accuracy": 0.5}
-    table, result = run(tmp_path, [Square(), op, above], rows=10, shard_size=shard_size, metrics=before)
-    assert read(table, "id").tolist() == [3, 4, 5, 6, 7, 8, 9]  # whose squares are at least 2 * 4.5 - 2
+    ops = [Square(), op, Halve(), above]
+    table, result = run(tmp_path, ops, rows=10, shard_size=shard_size)
+    assert read(table, "id").tolist() == [4, 6, 8]  # whose squares are at least 2 * 4.5 - 2
     assert result.ops[-1].parameters["value"] == 7.0
     work = tmp_path / "round-00000" / "work"
     (work / f"stage-{result.stage:02d}.json").unlink()  # as if it had been stopped in front of what waits
     shutil.rmtree(work / f"{result.stage:02d}")
-    again, other = run(tmp_path, [Square(), op, above], rows=10, shard_size=shard_size, metrics=before)
+    again, other = run(tmp_path, ops, rows=10, shard_size=shard_size)
     assert again.equals(table)
     assert other.ops[-1].parameters == result.ops[-1].parameters
 
 
 def test_a_schedule_sees_the_place_of_the_round_and_the_factors_of_guards(tmp_path):
     above = Threshold(Steered("least", SameRound(FromMetric("round/mean_id"))), "square")
-    known = {"factor/least": 10.0}
-    table, result = run(tmp_path, [Square(), Count(), above], rows=10, metrics=known, round=3, place=1)
+    table, result = run(tmp_path, [Square(), Count(), above], rows=10, factors={"factor/least": 10.0})
     assert result.ops[-1].parameters["value"] == 45.0
     assert read(table, "id").tolist() == [7, 8, 9]
 
@@ -136,6 +139,12 @@ def test_a_schedule_sees_the_place_of_the_round_and_the_factors_of_guards(tmp_pa
 
     _, result = run(tmp_path / "other", [Square(), Threshold(SameRound(Place("")), "square")], round=3, place=1)
     assert result.ops[-1].parameters["value"] == 1
+
+
+@pytest.mark.parametrize("ops", [[above_the_mean(), Count()], [Nested([Count(), above_the_mean()])]])
+def test_what_was_measured_in_the_round_before_or_is_measured_too_late_is_not_known(tmp_path, ops):
+    with pytest.raises(PipelineError, match=r"'round/mean_id', but only \[\] are known.*behind one that measures"):
+        run(tmp_path, [Square(), *ops], metrics={"round/mean_id": 4.0})
 
 
 @pytest.mark.parametrize("op", [Count(), CountGlobally()])

@@ -12,6 +12,7 @@ from lit_iterative.ops import (
     RandomInputs,
     Remember,
     SameRound,
+    Steered,
     Threshold,
 )
 from lit_iterative.ops.op import check, resolve, spec
@@ -44,8 +45,9 @@ def test_columns_that_were_taken_away_are_missed():
         (lambda: Plan([Phase(OPS)], repeat=1), "Phase 'main' has no end.*rounds: N"),
         (lambda: Plan([Phase(OPS, rounds=1)], repeat=2), "repeat is 2, but there are 1 phases"),
         (lambda: Phase(OPS, rounds=0), "has 0 rounds"),
-        (lambda: Phase([RandomInputs(SAME), *OPS]), "nothing is measured before them.*behind one that measures"),
-        (lambda: Phase(OPS, merge=Append(SAME)), "nothing is measured before them"),
+        (lambda: Phase([RandomInputs(SAME), *OPS]), "the first op or the merge follows.*behind one that measures"),
+        (lambda: Phase(OPS, merge=Append(SAME)), "the first op or the merge follows"),
+        (lambda: SameRound(0.5), "SameRound is given 0.5.*Give it a schedule"),
         (lambda: When(every_n_epochs=0), "every_n_epochs is 0; it must be at least 1"),
         (lambda: When(warmup_epochs=-1), "warmup_epochs is -1"),
         (lambda: When(patience=0), "patience is 0"),
@@ -86,11 +88,14 @@ def test_schedules_are_resolved_wherever_they_stand():
     assert OPS[2].value == Linear(0.5, 0.9, 4)
 
 
-def test_what_waits_for_the_ops_before_it_is_resolved_with_them():
-    ops = [*OPS[:2], Threshold(SAME), OPS[2]]
-    waiting = resolve(Phase(ops), 2, {"round/seen": 0.1}, waiting=False)
-    assert [waiting.ops[2], waiting.ops[3].value] == [Threshold(SAME), pytest.approx(0.7)]
-    assert waiting.ops[2].at(2, {"round/seen": 0.3}) == Threshold(0.3)
+@pytest.mark.parametrize("same", [SAME, Steered("bound", SAME), Steered("bound", Steered("too", SAME))])
+def test_what_waits_for_the_ops_before_it_is_resolved_with_them(same):
+    ops = [*OPS[:2], Threshold(same), OPS[2]]
+    started = resolve(Phase(ops), 2, {"round/seen": 0.1})
+    assert [started.ops[2], started.ops[3].value] == [Threshold(same), pytest.approx(0.7)]
+    run = resolve(started.ops, 2, {"round/seen": 0.3}, waiting=True)
+    assert run == [*started.ops[:2], Threshold(0.3), started.ops[3]]
+    assert resolve(ops, 2, {"round/seen": 0.3}, waiting=True)[3] == OPS[2]  # which should have been known before
 
 
 def test_the_fingerprint_is_that_of_what_decides_the_data():
