@@ -1,8 +1,10 @@
 """Fixtures of all tests."""
 
 import os
+import random
 import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +19,14 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _same_draws():
+    """What a test draws depends neither on the tests before it nor on chance."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import lightning.pytorch as pl
 import pytest
 from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 from rich.console import Console
+from rich.progress import Progress as RichProgress
 
 from lit_iterative.callbacks import PseudoLabels, bars
 from lit_iterative.callbacks.bars import Lines, RichBar
@@ -105,6 +106,15 @@ def test_rich_shows_round_stage_and_rate_in_the_trainers_display(tmp_path, monke
     assert all("rows/s" in description for description, _, _ in seen)
     assert seen[-1][1:] == (200, 200)
     assert isinstance(bar._console, Console)
+
+
+def test_the_trainers_own_lines_stay_in_their_places():
+    display = RichProgress()
+    bar = RichBar(display, "Round 0: Predict")
+    later = display.add_task("Validation")
+    bar.close()
+    assert [task.description for task in display.tasks if task.visible] == ["Validation"]
+    assert display.tasks[later].description == "Validation"  # which is how Lightning before 2.6 finds it
 
 
 def test_short_rounds_print_no_line_of_their_own_in_a_log(tmp_path, capsys):
