@@ -63,7 +63,7 @@ class RichBar:
         self._display.refresh()
 
     def close(self) -> None:
-        """Hide the line; taken away, it would shift the others, which Lightning before 2.6 finds by their place."""
+        """Hide the line; taken away, it would shift the others, which Lightning finds by their place."""
         self._display.update(self._task, visible=False)
 
 

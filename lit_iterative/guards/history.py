@@ -9,7 +9,6 @@ from lit_iterative.rounds.manifest import Manifest
 from lit_iterative.rounds.measure import MEASURED
 from lit_iterative.rounds.verdict import Verdict, path
 
-#: In front of the names of what was measured on the data of a round.
 Mode = Literal["min", "max"]
 
 

@@ -212,7 +212,7 @@ class SameRound(Schedule):
     """A schedule that follows what the ops before it measure in the same round.
 
     The measures are named as those of the round before are, ``round/...``. The op waits until they are known of the
-    whole table. It knows no other metrics, and none that are measured by ops within the same op.
+    whole table. Besides it knows the factors of guards, but no other metrics, nor what ops within the same op measure.
 
     Args:
         schedule: What follows them.

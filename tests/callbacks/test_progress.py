@@ -114,7 +114,7 @@ def test_the_trainers_own_lines_stay_in_their_places():
     later = display.add_task("Validation")
     bar.close()
     assert [task.description for task in display.tasks if task.visible] == ["Validation"]
-    assert display.tasks[later].description == "Validation"  # which is how Lightning before 2.6 finds it
+    assert display.tasks[later].description == "Validation"  # which is how Lightning finds it
 
 
 def test_short_rounds_print_no_line_of_their_own_in_a_log(tmp_path, capsys):
